@@ -1,0 +1,25 @@
+// The article's client: it sends a message, receives the reply and prints it.
+// Run it beside the server: npx tsx client.ts hey bruh
+
+import { connect } from "node:net";
+import process from "node:process";
+import { address, decode, encode, fail, receive, visible } from "./protocol.ts";
+
+const [target, port, at] = address("127.0.0.1", 9999, 1);
+
+async function main() {
+  const message = process.argv.slice(2).join(" ");
+  if (message === "") fail("usage: npx tsx client.ts <message>", 2);
+  const bytes = encode(message);
+  const client = connect(port, target);
+  client.end(bytes);
+  const reply = decode(await receive(client));
+  console.log(visible(reply));
+  client.destroy();
+}
+
+main().catch((error) => {
+  let why = error.message || error.code;
+  if (error.code === "ECONNREFUSED") why += "; start one: npx tsx server.ts";
+  fail(`${at}: ${why}`);
+});

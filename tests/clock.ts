@@ -1,0 +1,17 @@
+// Loaded ahead of a script, so that a test of a long wait is short, and a test
+// of "at once" need not measure: CLOCK="30000=600" makes 30 s pass in 0.6 s.
+
+import process from "node:process";
+
+const real = globalThis.setTimeout;
+const waits = new Map(
+  (process.env.CLOCK ?? "").split(",").map((pair) => {
+    const [from, to] = pair.split("=").map(Number);
+    return [from, to];
+  }),
+);
+
+globalThis.setTimeout = new Proxy(real, {
+  apply: (target, self, [callback, ms, ...rest]) =>
+    Reflect.apply(target, self, [callback, waits.get(ms) ?? ms, ...rest]),
+});
