@@ -226,7 +226,7 @@ for (const runtime of runtimes) {
           /^no-such-host\.invalid:9999: [^\n]+\n$/,
           1,
         ],
-        ...["0", "abc", "65536", "-1", "1.5", "1e3", "0x50", " 80"].map((
+        ...["0", "abc", "65536", "1e3"].map((
           PORT,
         ) =>
           [

@@ -162,6 +162,10 @@ export class Running {
     for (const name of ["HOST", "PORT", "NODE_OPTIONS", "NODE_TEST_CONTEXT"]) {
       delete env[name];
     }
+    // c8 cannot add up the coverage of a file that two runtimes translate.
+    if (!command.some((word) => word.endsWith("tsx"))) {
+      delete env.NODE_V8_COVERAGE;
+    }
     this.child = spawn(command[0]!, command.slice(1), {
       cwd: options.cwd ?? root,
       env: {
