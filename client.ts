@@ -1,5 +1,5 @@
 // The article's client: it sends a message, receives the reply and prints it.
-// Run it beside the server: npx tsx client.ts hey bruh
+// Beside a running server: npx tsx client.ts hey bruh
 
 import { connect } from "node:net";
 import process from "node:process";
@@ -12,14 +12,14 @@ async function main() {
   if (message === "") fail("usage: npx tsx client.ts <message>", 2);
   const bytes = encode(message);
   const client = connect(port, target);
-  client.end(bytes);
+  client.end(bytes); // The end of this half says that the message is over.
   const reply = decode(await receive(client));
   console.log(visible(reply));
-  client.destroy();
+  client.destroy(); // The article's server never ends its own half.
 }
 
 main().catch((error) => {
-  let why = error.message || error.code;
+  let why = error.message || error.code; // two addresses: no message, a code
   if (error.code === "ECONNREFUSED") why += "; start one: npx tsx server.ts";
   fail(`${at}: ${why}`);
 });

@@ -6,26 +6,27 @@ import type { Socket } from "node:net";
 import process from "node:process";
 
 const MAX_BYTES = 1024; // as in the article's recv(1024)
-const QUIET_MS = 500; // TCP sends a lost segment again after some 200
+const QUIET_MS = 500; // TCP sends a lost segment again after 200 and a bit
 const DEADLINE_MS = 30_000; // for a whole message, connecting included
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const hidden = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const refuse = (socket: Socket, why: string) => socket.destroy(new Error(why));
 
-/** Gives the UTF-8 bytes of `message`. Throws unless they are 1 to 1024. */
+/** The UTF-8 bytes of `message`. A RangeError unless they are 1 to 1024. */
 export function encode(message: string): Uint8Array {
   const bytes = Buffer.from(message);
   if (bytes.length > 0 && bytes.length <= MAX_BYTES) return bytes;
   throw new RangeError(`${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
 }
 
-/** Gives the text of `bytes`, less a last line break. Throws unless UTF-8. */
+/** The text of `bytes`, less a last line break. A TypeError unless UTF-8. */
 export function decode(bytes: Uint8Array): string {
   return utf8.decode(bytes).replace(/\r?\n$/, "");
 }
 
 /**
- * Gives the bytes of the one message that a peer sends. A read may return half
+ * The bytes of the one message that a peer sends. A read may return half
  * of it: it ends where the peer ends its half of the connection or, as some
  * never do (the article's, `nc`), once nothing has come for 500 ms. Whoever
  * then sends more, or is still there 500 ms later, is dropped. Rejects if no
@@ -33,26 +34,26 @@ export function decode(bytes: Uint8Array): string {
  */
 export function receive(socket: Socket): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    let bytes = Buffer.alloc(0);
+    let bytes: Buffer | undefined;
     const late = setTimeout(refuse, DEADLINE_MS, socket, "not whole in 30 s");
     if (!socket.connecting && !socket.remoteAddress) refuse(socket, "reset");
     socket.on("data", (chunk: Buffer) => {
-      bytes = Buffer.concat([bytes, chunk]);
+      bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
       if (bytes.length > MAX_BYTES) refuse(socket, "more than 1024 bytes");
       socket.setTimeout(QUIET_MS);
     });
     socket.on("timeout", () => {
-      const { length } = bytes;
-      // Held up itself? What waits is read now, before it decides.
+      const before = bytes!;
+      // Was this process held up? Then what waits is read before it decides.
       setTimeout(setImmediate, 20, () => {
-        if (bytes.length > length) return;
-        resolve(bytes);
+        if (bytes !== before) return;
+        resolve(before);
         socket.on("data", () => socket.destroy());
         socket.setTimeout(QUIET_MS, () => socket.destroy());
       });
     });
     socket.on("end", () => {
-      if (bytes.length > 0) resolve(bytes);
+      if (bytes) resolve(bytes);
       else refuse(socket, "closed without a message");
     });
     socket.on("error", reject);
@@ -60,13 +61,12 @@ export function receive(socket: Socket): Promise<Uint8Array> {
   });
 }
 
-/** Gives `text` with what could move a cursor or forge a line as `\u{1b}`. */
+/** The `text` with what moves a cursor or forges a line as `\u{1b}`. */
 export function visible(text: string): string {
-  const hidden = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
   return text.replace(hidden, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
 }
 
-/** Gives HOST and PORT where set, or else these, and both as one string. */
+/** HOST and PORT, or else these, then both as text. A bad PORT ends it all. */
 export function address(host: string, port: number, lowest: number) {
   const ip = process.env.HOST || host;
   const text = process.env.PORT || `${port}`;
@@ -77,7 +77,7 @@ export function address(host: string, port: number, lowest: number) {
   return fail(`${at}: PORT is not a whole number from ${lowest} to 65535`);
 }
 
-/** Ends the process with one line on standard error and an exit code. */
+/** Ends the process with one line on standard error and the exit code. */
 export function fail(line: string, code = 1): never {
   console.error(line);
   process.exit(code);
