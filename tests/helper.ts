@@ -9,6 +9,8 @@ import process from "node:process";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
+process.setMaxListeners(0); // one for each process that a test starts
+
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** How long a test waits for an event that should come at once: 20 s. */
