@@ -18,8 +18,8 @@ async function main() {
   client.destroy(); // The article's server never ends its own half.
 }
 
-main().catch((error) => {
-  let why = error.message || error.code; // two addresses: no message, a code
-  if (error.code === "ECONNREFUSED") why += "; start one: npx tsx server.ts";
+main().catch(({ code, message }) => {
+  let why = message || code; // A name with two addresses has but a code.
+  if (code === "ECONNREFUSED") why += "; start a server: npx tsx server.ts";
   fail(`${at}: ${why}`);
 });

@@ -6,9 +6,8 @@ import type { Socket } from "node:net";
 import process from "node:process";
 
 const MAX_BYTES = 1024; // as in the article's recv(1024)
-const QUIET_MS = 500; // TCP sends a lost segment again after 200 and a bit
+const QUIET_MS = 500; // TCP sends a lost segment again after some 200
 const DEADLINE_MS = 30_000; // for a whole message, connecting included
-
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const hidden = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const refuse = (socket: Socket, why: string) => socket.destroy(new Error(why));
@@ -26,11 +25,11 @@ export function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The bytes of the one message that a peer sends. A read may return half
- * of it: it ends where the peer ends its half of the connection or, as some
- * never do (the article's, `nc`), once nothing has come for 500 ms. Whoever
- * then sends more, or is still there 500 ms later, is dropped. Rejects if no
- * byte comes, more than 1024 do, 30 s do not suffice or the connection fails.
+ * The bytes of a peer's one message. A read may return half of it, so it ends
+ * where the peer ends its half of the connection or, as some never do (the
+ * article's, `nc`), once nothing has come for 500 ms. Whoever then sends more,
+ * or is still there 500 ms later, is dropped. Rejects if no byte comes, more
+ * than 1024 do, they are not whole within 30 s, or the connection fails.
  */
 export function receive(socket: Socket): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
@@ -66,7 +65,10 @@ export function visible(text: string): string {
   return text.replace(hidden, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
 }
 
-/** HOST and PORT, or else these, then both as text. A bad PORT ends it all. */
+/**
+ * HOST and PORT of the environment, or else these, then both as one text.
+ * Ends the process where PORT is not a whole number from `lowest` to 65535.
+ */
 export function address(host: string, port: number, lowest: number) {
   const ip = process.env.HOST || host;
   const text = process.env.PORT || `${port}`;

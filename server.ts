@@ -33,9 +33,9 @@ const server = createServer({ allowHalfOpen: true }, async (commSocket) => {
 // bind() and listen(): Node's own queue of 511 clients. With the article's 4,
 // some of two dozen that arrive at once are reset (measured on Linux).
 server.listen(port, serverIP, 511, () => {
-  const { address, family, port } = server.address() as AddressInfo;
-  const ip = family === "IPv6" ? `[${address}]` : address;
-  console.error(`listening on ${ip}:${port}`);
+  const real = server.address() as AddressInfo;
+  const ip = real.family === "IPv6" ? `[${real.address}]` : real.address;
+  console.error(`listening on ${ip}:${real.port}`);
 });
 server.on("error", (error) => fail(`${at}: ${error.message}`));
 process.stdout.on("error", (error) => fail(`${at}: ${error.message}`));

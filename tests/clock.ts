@@ -12,6 +12,10 @@ const waits = new Map(
 );
 
 globalThis.setTimeout = new Proxy(real, {
-  apply: (target, self, [callback, ms, ...rest]) =>
-    Reflect.apply(target, self, [callback, waits.get(ms) ?? ms, ...rest]),
+  apply(target, self, [callback, ms, ...rest]) {
+    // So that a test that counts on a wait notices when it has changed.
+    if (ms >= 1000 && !waits.has(ms)) throw new Error(`a wait of ${ms} ms`);
+    const args = [callback, waits.get(ms) ?? ms, ...rest];
+    return Reflect.apply(target, self, args);
+  },
 });

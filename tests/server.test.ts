@@ -336,7 +336,7 @@ for (const runtime of runtimes) {
     test("reads what comes while it is about to decide", async (t) => {
       const server = await serve(t, runtime, {
         flags: [runtime.preload, "./tests/clock.ts"],
-        env: { CLOCK: "20=2500" }, // the last look, 20 ms after the 500
+        env: { CLOCK: "20=2500,30000=30000" }, // the last look, 20 ms after the 500
       });
       const peer = await open(t, server.port);
       await peer.send("hey ");
@@ -394,7 +394,7 @@ for (const runtime of runtimes) {
     test("closes at once where nobody is left", async (t) => {
       const server = await serve(t, runtime, {
         flags: [runtime.preload, "./tests/clock.ts"],
-        env: { CLOCK: "500=15000" },
+        env: { CLOCK: "500=15000,30000=30000" },
       });
       const start = performance.now();
       const peer = await say(t, server.port, "close");
@@ -430,7 +430,7 @@ for (const runtime of runtimes) {
     test("lets who is under way finish after close", async (t) => {
       const server = await serve(t, runtime, {
         flags: [runtime.preload, "./tests/clock.ts"],
-        env: { CLOCK: "500=15000" },
+        env: { CLOCK: "500=15000,30000=30000" },
       });
       const peer = await open(t, server.port);
       assert.equal((await say(t, server.port, "first")).got, OK);
