@@ -71,6 +71,7 @@ export const runtimes: Runtime[] = [
 /** What a process has printed so far, and a way to wait for more of it. */
 export class Output {
   text = "";
+  #from = 0;
   #waiting = new Set<() => void>();
 
   constructor(stream: NodeJS.ReadableStream) {
@@ -81,13 +82,23 @@ export class Output {
     });
   }
 
+  /** Sets what was printed so far apart: TCP may give a peer's port again. */
+  mark() {
+    this.#from = this.text.length;
+  }
+
+  /** What was printed since the last mark. */
+  get recent(): string {
+    return this.text.slice(this.#from);
+  }
+
   /** Waits for `pattern` to match what is printed. */
   until(pattern: RegExp): Promise<RegExpMatchArray> {
     return within(
       `${pattern} in what was printed`,
       new Promise((resolve) => {
         const look = () => {
-          const match = this.text.match(pattern);
+          const match = this.recent.match(pattern);
           if (match === null) return;
           this.#waiting.delete(look);
           resolve(match);
