@@ -226,6 +226,13 @@ for (const runtime of runtimes) {
           /^no-such-host\.invalid:9999: [^\n]+\n$/,
           1,
         ],
+        [
+          "port 0 of an IPv6 address",
+          ["hey"],
+          { HOST: "::1", PORT: "0" },
+          /^\[::1\]:0: [^\n]+ 1 to 65535\n$/,
+          1,
+        ],
         ...["0", "abc", "65536", "1e3"].map((
           PORT,
         ) =>
