@@ -442,6 +442,7 @@ for (const runtime of runtimes) {
       assert.equal((await say(t, server.port, "first")).got, OK);
       const closer = await say(t, server.port, "close");
       await server.stdout.until(/disconnecting from/);
+      await assert.rejects(open(t, server.port), { code: "ECONNREFUSED" });
       peer.socket.end("close");
       assert.equal(await peer.closed(), OK);
       const { code, stdout } = await server.end;
