@@ -213,13 +213,6 @@ for (const runtime of runtimes) {
           1,
         ],
         [
-          "more than 1024 bytes in 513 characters",
-          ["ü".repeat(513)],
-          {},
-          /^[^\n]*\b1026\b[^\n]*\b1024\b[^\n]*\n$/,
-          1,
-        ],
-        [
           "a name that nobody has", // RFC 6761
           ["hey"],
           { HOST: "no-such-host.invalid", PORT: "" },
@@ -233,7 +226,7 @@ for (const runtime of runtimes) {
           /^\[::1\]:0: [^\n]+ 1 to 65535\n$/,
           1,
         ],
-        ...["0", "abc", "65536", "1e3"].map((
+        ...["0", "abc", "65536"].map((
           PORT,
         ) =>
           [

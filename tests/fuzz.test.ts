@@ -8,6 +8,8 @@ import { test, type TestContext } from "node:test";
 import { visible } from "../protocol.ts";
 import { lines, open, runtimes, say, serve } from "./helper.ts";
 
+process.env.NODE_V8_COVERAGE = ""; // Covered by other tests already.
+
 const seed = Number(process.env.SEED || Date.now() % 2 ** 32);
 const OK = "OKay got it";
 

@@ -38,7 +38,7 @@ const plain = process.env.PLAIN_NODE || process.execPath;
 
 export const tsx: Runtime = {
   name: "tsx",
-  command: [process.execPath, "--import", "tsx"],
+  command: [process.execPath, "--import", "tsx/esm"],
   preload: "--import",
   missing: false,
 };
@@ -177,7 +177,7 @@ export class Running {
     }
     // c8 cannot add up the coverage of a file that two runtimes translate.
     // Node hands the variable on even where it is deleted, so it is emptied.
-    if (!command.some((word) => word.endsWith("tsx"))) {
+    if (!command.includes("tsx/esm")) {
       env.NODE_V8_COVERAGE = "";
     }
     this.child = spawn(command[0]!, command.slice(1), {

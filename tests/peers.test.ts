@@ -2,8 +2,11 @@
 // with one recv and nothing closed, and netcat as a person uses it.
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { missing, run, runtimes, serve } from "./helper.ts";
+
+process.env.NODE_V8_COVERAGE = ""; // Covered by other tests already.
 
 /** The article's client: connect, send, one recv; its half is never ended. */
 const pythonClient = `

@@ -10,10 +10,13 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
+import process from "node:process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { missing, root, run, type Running } from "./helper.ts";
+
+process.env.NODE_V8_COVERAGE = ""; // Covered by other tests already.
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const scripts = ["server.ts", "client.ts", "protocol.ts"];

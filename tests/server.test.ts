@@ -594,7 +594,7 @@ for (const runtime of runtimes) {
           { HOST: "no-such-host.invalid", PORT: "" },
           /^no-such-host\.invalid:9999: .+\n$/,
         ],
-        ...["abc", "65536", "-1", "1.5", "1e3"]
+        ...["abc", "65536", "-1", "1e3"]
           .map((PORT) =>
             [
               `PORT ${JSON.stringify(PORT)}`,

@@ -8,6 +8,8 @@ import process from "node:process";
 import { describe, test, type TestContext } from "node:test";
 import { type Options, root, run, type Running, runtimes } from "./helper.ts";
 
+process.env.NODE_V8_COVERAGE = ""; // Covered by other tests already.
+
 /** Starts a server, says `hey bruh` and `close`, and compares all output. */
 async function session(
   t: TestContext,
