@@ -1,25 +1,32 @@
 // The article's client: it sends a message, receives the reply and prints it.
-// Beside a running server: npx tsx client.ts hey bruh
+// While a server runs, start it with: npx tsx client.ts hey bruh
 
 import { connect } from "node:net";
 import process from "node:process";
-import { address, decode, encode, fail, receive, visible } from "./protocol.ts";
+import { decode, encode, fail, print, receive, toPort } from "./protocol.ts";
 
-const [target, port, at] = address("127.0.0.1", 9999, 1);
+// The environment variables HOST and PORT, where they are set, replace these.
+const target = process.env.HOST || "127.0.0.1";
+const port = toPort(process.env.PORT || "9999"); // from text to a number
 
+// argv begins with the paths of Node and of this script. The words come next.
+const message = process.argv.slice(2).join(" ");
+if (message === "") fail("usage: npx tsx client.ts <message>", 2);
+
+// In a function, because tsx allows `await` outside of functions only where a
+// package.json says "type": "module".
 async function main() {
-  const message = process.argv.slice(2).join(" ");
-  if (message === "") fail("usage: npx tsx client.ts <message>", 2);
   const bytes = encode(message);
-  const client = connect(port, target);
-  client.end(bytes); // The end of this half says that the message is over.
+  const client = connect({ host: target, port }); // socket() and connect()
+  client.end(bytes); // send(), and finish sending; the reply can still come
   const reply = decode(await receive(client));
-  console.log(visible(reply));
-  client.destroy(); // The article's server never ends its own half.
+  await print(reply);
 }
 
-main().catch(({ code, message }) => {
-  let why = message || code; // A name with two addresses has but a code.
-  if (code === "ECONNREFUSED") why += "; start a server: npx tsx server.ts";
-  fail(`${at}: ${why}`);
+// What the article leaves out: what becomes of an error.
+main().catch((error: NodeJS.ErrnoException) => {
+  if (error instanceof RangeError) fail(error.message); // encode() refused it.
+  let why = error.message || error.code; // Some errors have only a code.
+  if (error.code === "ECONNREFUSED") why += "; to start one: npx tsx server.ts";
+  fail(`no valid reply from ('${target}', ${port}): ${why}`);
 });

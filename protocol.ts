@@ -1,86 +1,95 @@
-// What the server and the client share: how a message becomes bytes and text
-// again, and where it ends in the stream of bytes that TCP carries.
+// What the server and the client share. First, messages: their bytes, their
+// text, and where one ends. Then printing, the port, and ending with an error.
 
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer"; // A Buffer is an array of bytes.
 import type { Socket } from "node:net";
 import process from "node:process";
 
-const MAX_BYTES = 1024; // as in the article's recv(1024)
-const QUIET_MS = 500; // TCP sends a lost segment again after some 200
-const DEADLINE_MS = 30_000; // for a whole message, connecting included
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const hidden = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
-const refuse = (socket: Socket, why: string) => socket.destroy(new Error(why));
+const MAX_BYTES = 1024; // of a message; the article's recv(1024) limits a read
+const QUIET_MS = 500; // Usually, TCP sends lost bytes again sooner than that.
+const DEADLINE_MS = 30_000; // In the client, this includes the connecting.
+const receiving = new Set<Socket>(); // those of which more is expected
 
-/** The UTF-8 bytes of `message`. A RangeError unless they are 1 to 1024. */
+/** Gives the UTF-8 bytes of `message`. Throws a RangeError if not 1 to 1024. */
 export function encode(message: string): Uint8Array {
   const bytes = Buffer.from(message);
-  if (bytes.length > 0 && bytes.length <= MAX_BYTES) return bytes;
-  throw new RangeError(`${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
+  if (bytes.length >= 1 && bytes.length <= MAX_BYTES) return bytes;
+  throw new RangeError(
+    `the message has ${bytes.length} bytes, not 1 to ${MAX_BYTES}`,
+  );
 }
 
-/** The text of `bytes`, less a last line break. A TypeError unless UTF-8. */
+/**
+ * Gives the text of `bytes`. If it ends in a line break, as `nc` sends it, that
+ * one is removed. Throws a TypeError if the bytes are not UTF-8.
+ */
 export function decode(bytes: Uint8Array): string {
-  return utf8.decode(bytes).replace(/\r?\n$/, "");
+  if (!isUtf8(bytes)) throw new TypeError("not UTF-8");
+  return Buffer.from(bytes).toString().replace(/\r?\n$/, "");
 }
 
 /**
- * The bytes of a peer's one message. A read may return half of it, so it ends
- * where the peer ends its half of the connection or, as some never do (the
- * article's, `nc`), once nothing has come for 500 ms. Whoever then sends more,
- * or is still there 500 ms later, is dropped. Rejects if no byte comes, more
- * than 1024 do, they are not whole within 30 s, or the connection fails.
+ * Gives the bytes of the one message that the other side sends. A read may give
+ * only a part of it, so this reads until the sender has finished sending. Some
+ * senders (the article's client, `nc`) wait for the reply before they finish.
+ * So, once bytes have come, 500 ms without more are the end as well.
+ *
+ * Throws an Error if no bytes or over 1024 come, if they are not complete in
+ * 30 s, or if the connection fails.
  */
-export function receive(socket: Socket): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    let bytes: Buffer | undefined;
-    const late = setTimeout(refuse, DEADLINE_MS, socket, "not whole in 30 s");
-    if (!socket.connecting && !socket.remoteAddress) refuse(socket, "reset");
-    socket.on("data", (chunk: Buffer) => {
-      bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
-      if (bytes.length > MAX_BYTES) refuse(socket, "more than 1024 bytes");
+export async function receive(socket: Socket): Promise<Uint8Array> {
+  const deadline = setTimeout(() => {
+    socket.destroy(new Error(`not complete in ${DEADLINE_MS / 1000} s`));
+  }, DEADLINE_MS);
+  socket.on("timeout", () => socket.push(null)); // null ends the loop below.
+  socket.on("error", () => {}); // The loop throws it. Later, it is no matter.
+  receiving.add(socket);
+  let bytes = Buffer.alloc(0);
+  try {
+    // Each chunk is what one read gave. The socket stays open for the reply.
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length > MAX_BYTES) throw new Error(`over ${MAX_BYTES} bytes`);
       socket.setTimeout(QUIET_MS);
-    });
-    socket.on("timeout", () => {
-      const before = bytes!;
-      // Was this process held up? Then what waits is read before it decides.
-      setTimeout(setImmediate, 20, () => {
-        if (bytes !== before) return;
-        resolve(before);
-        socket.on("data", () => socket.destroy());
-        socket.setTimeout(QUIET_MS, () => socket.destroy());
-      });
-    });
-    socket.on("end", () => {
-      if (bytes) resolve(bytes);
-      else refuse(socket, "closed without a message");
-    });
-    socket.on("error", reject);
-    socket.on("close", () => clearTimeout(late));
-  });
+    }
+  } finally {
+    clearTimeout(deadline);
+    receiving.delete(socket);
+  }
+  if (bytes.length === 0) throw new Error("no bytes came");
+  return bytes;
 }
 
-/** The `text` with what moves a cursor or forges a line as `\u{1b}`. */
-export function visible(text: string): string {
-  return text.replace(hidden, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
+/** Makes each `receive` that is not done yet throw an Error. */
+export function stopReceiving(): void {
+  for (const socket of receiving) socket.destroy(new Error("dropped at close"));
 }
+
+// What could forge a line: controls, line separators, turns of the direction.
+const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const escape = (char: string) => `\\u{${char.charCodeAt(0).toString(16)}}`;
+const cannotPrint = (error: Error) => fail(`cannot print: ${error.message}`);
 
 /**
- * HOST and PORT of the environment, or else these, then both as one text.
- * Ends the process where PORT is not a whole number from `lowest` to 65535.
+ * Prints `text` as one line, in which unsafe characters become `\u{1b}` and the
+ * like. `await print(...)` waits until the line is written. If it cannot be
+ * written, this ends the process.
  */
-export function address(host: string, port: number, lowest: number) {
-  const ip = process.env.HOST || host;
-  const text = process.env.PORT || `${port}`;
-  const at = `${ip.includes(":") ? `[${ip}]` : ip}:${text}`;
-  if (/^\d+$/.test(text) && +text >= lowest && +text <= 65535) {
-    return [ip, +text, at] as const;
-  }
-  return fail(`${at}: PORT is not a whole number from ${lowest} to 65535`);
+export function print(text: string): Promise<void> {
+  const line = text.replace(UNSAFE, escape) + "\n";
+  return new Promise<void>((done) => {
+    process.stdout.write(line, (error) => error ? cannotPrint(error) : done());
+  }).catch(cannotPrint); // Where a disk is full, Deno throws the error.
 }
 
-/** Ends the process with one line on standard error and the exit code. */
+/** Gives the port, 0 to 65535, that `text` says, or ends the process. */
+export function toPort(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= 65535) return Number(text);
+  return fail(`PORT is ${text}, not a whole number from 0 to 65535`);
+}
+
+/** Ends the process with `line` on standard error and the exit code `code`. */
 export function fail(line: string, code = 1): never {
-  console.error(line);
+  console.error(line.replace(UNSAFE, escape));
   process.exit(code);
 }

@@ -1,394 +1,338 @@
-// The plumbing of the tests: starts a script as a process, hands over its
-// port, its lines and its end, and leaves nothing behind. And a bare peer.
+// The plumbing of the tests: scripts as processes, bare peers on sockets, and
+// waits for what they do. Nothing that is started here outlives its test file.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
-import { Readable } from "node:stream";
-import type { TestContext } from "node:test";
+import type { Readable } from "node:stream";
+import { after, type TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-
-process.setMaxListeners(0); // one for each process that a test starts
-// A test run that is interrupted ends what it has started, too.
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => process.exit(1));
-}
+import { type Runtime, tsx } from "./runtimes.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
+export const OK = "OKay got it";
 
-/** How long a test waits for an event that should come at once: 20 s. */
-const PATIENCE = 20_000;
+/** Kills what is still running when this process ends, even by SIGKILL. */
+const guard = spawn(process.execPath, [
+  "-e",
+  `const ids = new Set();
+   process.stdin.on("data", (text) => {
+     for (const id of String(text).match(/\\d+/g)) ids.delete(id) || ids.add(id);
+   }).on("end", () => {
+     for (const id of ids) try { process.kill(-id, "SIGKILL") } catch {}
+   });`,
+], { stdio: ["pipe", "ignore", "ignore"], env: {}, detached: true });
+const left = new Set<{ destroy(): void }>();
+after(() => {
+  for (const one of left) one.destroy();
+  guard.stdin?.end();
+});
 
-/** A way to run a script. `missing` says why it cannot be had here, if so. */
-export interface Runtime {
-  name: string;
-  command: string[];
-  /** The option that loads a module ahead of the script. */
-  preload: string;
-  missing: string | false;
+/** Gives what `promise` gives, or throws after 20 s without it. */
+export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const { signal } = done;
+  const late = pause(20_000, 0, { signal, ref: false }).then(() => {
+    throw new Error(`no ${what} within 20 s`);
+  });
+  late.catch(() => {}); // The abort below is no failure.
+  return await Promise.race([promise, late]).finally(() => done.abort());
 }
 
-/** False if `command` runs here; else the reason to skip, which fails CI. */
-export function missing(command: string[], why: string): string | false {
-  const { status } = spawnSync(command[0]!, command.slice(1));
-  if (status === 0) return false;
-  if (process.env.CI) throw new Error(`CI needs it: ${why}`);
-  return why;
-}
-
-/** Node that runs TypeScript by itself: this one, or the one CI names. */
-const plain = process.env.PLAIN_NODE || process.execPath;
-
-export const tsx: Runtime = {
-  name: "tsx",
-  command: [process.execPath, "--import", "tsx/esm"],
-  preload: "--import",
-  missing: false,
-};
-
-export const runtimes: Runtime[] = [
-  tsx,
-  {
-    name: "node",
-    command: [plain],
-    preload: "--import",
-    missing: missing(
-      [plain, "-e", "process.features.typescript || process.exit(1)"],
-      "Node 22.18 or later is not here",
-    ),
-  },
-  {
-    name: "deno",
-    command: ["deno", "run", "-A"],
-    preload: "--preload",
-    missing: missing(["deno", "--version"], "Deno is not on the PATH"),
-  },
-  {
-    name: "bun",
-    command: ["bun"],
-    preload: "--preload",
-    missing: missing(["bun", "--version"], "Bun is not on the PATH"),
-  },
-];
-
-/** What a process has printed so far, and a way to wait for more of it. */
+/** What has come from a stream so far, and a way to wait for more of it. */
 export class Output {
   text = "";
-  #from = 0;
-  #waiting = new Set<() => void>();
+  ended = false;
+  readonly #news = new EventEmitter().setMaxListeners(0);
 
-  constructor(stream: NodeJS.ReadableStream) {
-    stream.setEncoding("utf8");
-    stream.on("data", (chunk: string) => {
-      this.text += chunk;
-      for (const look of this.#waiting) look();
-    });
+  constructor(stream: Readable) {
+    stream.setEncoding("utf8").on("data", (text) => this.text += text);
+    for (const event of ["data", "end", "close"]) {
+      stream.on(event, () => {
+        this.ended ||= event !== "data";
+        this.#news.emit("news");
+      });
+    }
+    stream.on("error", () => {}); // `close` follows.
   }
 
-  /** Sets what was printed so far apart: TCP may give a peer's port again. */
-  mark() {
-    this.#from = this.text.length;
+  /** Waits until `look` finds something, and gives that. */
+  until<T>(what: unknown, look: () => T | false | null): Promise<T> {
+    const wait = async (): Promise<T> => {
+      const found = look();
+      if (found !== null && found !== false) return found;
+      assert(!this.ended, `the output has ended without ${what}`);
+      await once(this.#news, "news");
+      return wait();
+    };
+    return within(`${what} in the output`, wait());
   }
 
-  /** What was printed since the last mark. */
-  get recent(): string {
-    return this.text.slice(this.#from);
+  /** Waits until `pattern` matches what has come, from this offset on. */
+  match(pattern: RegExp, from = 0): Promise<RegExpMatchArray> {
+    return this.until(pattern, () => this.text.slice(from).match(pattern));
   }
-
-  /** Waits for `pattern` to match what is printed. */
-  until(pattern: RegExp): Promise<RegExpMatchArray> {
-    return within(
-      `${pattern} in what was printed`,
-      new Promise((resolve) => {
-        const look = () => {
-          const match = this.recent.match(pattern);
-          if (match === null) return;
-          this.#waiting.delete(look);
-          resolve(match);
-        };
-        this.#waiting.add(look);
-        look();
-      }),
-      () => `printed: ${JSON.stringify(this.text)}`,
-    );
-  }
-}
-
-/** Gives what `promise` gives, or fails after 20 s and says what is awaited. */
-export async function within<T>(
-  what: string,
-  promise: Promise<T>,
-  more = () => "",
-): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no ${what} in ${PATIENCE} ms; ${more()}`)),
-      PATIENCE,
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * The least of the times, in ms, that up to five tries take; no further try
- * once it is below `enough`. For an upper bound, since a machine may be busy.
- */
-export async function least(
-  enough: number,
-  attempt: () => Promise<number>,
-): Promise<number> {
-  let least = Infinity;
-  for (let tries = 0; tries < 5 && least >= enough; tries++) {
-    least = Math.min(least, await attempt());
-  }
-  return least;
-}
-
-/** Waits until `condition` holds, looking every 20 ms, for 20 s at most. */
-export async function until(what: string, condition: () => boolean) {
-  const end = performance.now() + PATIENCE;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`not within 20 s: ${what}`);
-    await pause(20);
-  }
-}
-
-/** For the tests whose matter is time itself. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** How a process ended, and all that it printed. */
-export interface End {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
 }
 
 export interface Options {
   env?: Record<string, string>;
   cwd?: string;
+  /** A file to print to, in place of a pipe. */
   stdout?: number;
+  /** What stands ahead of the command. */
+  before?: string[];
 }
 
-export class Running {
-  readonly child: ChildProcess;
-  readonly stdout: Output;
-  readonly stderr: Output;
-  readonly #ended: Promise<End>;
+/** Not for the scripts under test: the settings of who runs the tests. */
+const unset = "HOST PORT FORCE_COLOR NO_COLOR NODE_OPTIONS NODE_TEST_CONTEXT";
 
-  constructor(
-    t: Pick<TestContext, "after">,
-    command: string[],
-    options: Options,
-  ) {
-    const env: NodeJS.ProcessEnv = { ...process.env };
-    // The scripts are under test here, not the settings of who runs the tests.
-    for (const name of ["HOST", "PORT", "NODE_OPTIONS", "NODE_TEST_CONTEXT"]) {
-      delete env[name];
-    }
-    // c8 cannot add up the coverage of a file that two runtimes translate.
-    // Node hands the variable on even where it is deleted, so it is emptied.
-    if (!command.includes("tsx/esm")) {
-      env.NODE_V8_COVERAGE = "";
-    }
-    this.child = spawn(command[0]!, command.slice(1), {
-      cwd: options.cwd ?? root,
-      env: {
-        ...env,
-        NO_COLOR: "1",
-        npm_config_loglevel: "error", // npx may warn of its own settings
-        ...options.env,
-      },
-      stdio: ["ignore", options.stdout ?? "pipe", "pipe"],
-      detached: true, // a group of its own: npx has children
-    });
-    const { child } = this;
-    const kill = () => {
-      try {
-        process.kill(-child.pid!, "SIGKILL");
-      } catch {
-        // It has ended by itself.
-      }
-    };
-    process.once("exit", kill);
-    t.after(() => {
-      process.off("exit", kill);
-      kill();
-    });
-    this.stdout = new Output(child.stdout ?? Readable.from([]));
-    this.stderr = new Output(child.stderr!);
-    this.#ended = once(child, "close").then(([code, signal]) => ({
-      code,
-      signal,
-      stdout: this.stdout.text,
-      stderr: this.stderr.text,
-    }));
-  }
-
-  /** Waits for the end of the process. */
-  get end(): Promise<End> {
-    return within("end of the process", this.#ended, () => this.stderr.text);
-  }
-}
-
-/** Starts a script; `command` is a runtime's or one that a test names. */
-export function run(
-  t: Pick<TestContext, "after">,
+/** Starts a command, in a process group of its own, since npx has children. */
+export function start(
+  t: TestContext | undefined,
   command: string[],
-  options: Options = {},
-): Running {
-  return new Running(t, command, options);
+  { env, cwd = root, stdout: file, before = [] }: Options = {},
+) {
+  const [name = "", ...args] = [...before, ...command];
+  const inherited: NodeJS.ProcessEnv = { ...process.env };
+  for (const name of unset.split(" ")) delete inherited[name];
+  // c8 cannot add up the coverage of a file that two runtimes translate. Node
+  // hands this variable on even if it is deleted, so it is emptied.
+  if (!args.includes("tsx/esm")) inherited.NODE_V8_COVERAGE = "";
+  inherited.npm_config_loglevel = "error"; // npx may have warnings to print.
+  const child = spawn(name, args, {
+    cwd,
+    env: { ...inherited, ...env },
+    stdio: ["pipe", file ?? "pipe", "pipe"],
+    detached: true,
+  });
+  const { pid } = child;
+  assert(pid && child.stderr, `${name} does not start`);
+  const stderr = new Output(child.stderr);
+  const stdout = child.stdout ? new Output(child.stdout) : stderr;
+  const signal = (name: NodeJS.Signals) => process.kill(-pid, name);
+  const alive = { destroy: () => signal("SIGKILL") };
+  left.add(alive);
+  guard.stdin?.write(`${pid} `);
+  const end = once(child, "close").then(([code, signal]) => {
+    left.delete(alive);
+    guard.stdin?.write(`${pid} `);
+    return { stdout: stdout.text, stderr: stderr.text, code, signal };
+  });
+  const tail = (text: string) =>
+    text.split("\n").slice(-12).map((l) => `\n  ${l.slice(0, 120)}`).join("");
+  /** If `t` fails, its report shows what the process has printed. */
+  const explains = (t: TestContext) =>
+    t.after(() => {
+      if ("passed" in t && t.passed) return;
+      t.diagnostic(`${command.join(" ").slice(0, 120)}
+standard output:${tail(stdout.text)}\nstandard error:${tail(stderr.text)}`);
+    });
+  if (t) explains(t);
+  const ended = () => within("end of the process", end);
+  return { child, pid, stdout, stderr, signal, explains, ended };
 }
 
-/** Starts server.ts on a free port and waits until it listens there. */
-export async function serve(
-  t: Pick<TestContext, "after">,
-  runtime: Runtime = tsx,
-  options: Options & {
-    before?: string[];
-    flags?: string[];
-    script?: string;
-  } = {},
-): Promise<Running & { port: number }> {
-  const { before = [], flags = [], script = "server.ts", ...rest } = options;
-  const server = run(
-    t,
-    [...before, ...runtime.command, ...flags, script],
-    { ...rest, env: { PORT: "0", ...options.env } },
-  );
-  const [, port] = await server.stderr.until(/^listening on .*:(\d+)$/m);
-  return Object.assign(server, { port: Number(port) });
+/** Waits until server.ts says where it listens; gives the port. */
+export async function listening(stderr: Output): Promise<number> {
+  const said = await stderr.match(/^listening on \('.+', (\d+)\)\n/m);
+  return Number(said[1]);
 }
 
-/** A peer of bare bytes. It ends its half only when told to. */
+/** This end of a connection; the other one is under test. */
 export class Peer {
   readonly socket: Socket;
-  readonly #bytes: Buffer[] = [];
-  readonly #closed: Promise<unknown>;
-  readonly #ended: Promise<unknown>;
-  readonly #address: string;
-  readonly port: number;
-  error: NodeJS.ErrnoException | undefined;
+  readonly output: Output;
+  /** The address of this end, as the server prints it. */
+  readonly addr: string;
 
   constructor(socket: Socket) {
-    this.socket = socket;
-    // Kept, since a closed socket no longer knows them.
-    this.#address = socket.localAddress!;
-    this.port = socket.localPort!;
-    socket.on("data", (chunk) => this.#bytes.push(chunk));
-    socket.on("error", (error) => this.error = error);
-    this.#ended = new Promise((resolve) => {
-      socket.on("end", resolve);
-      socket.on("close", resolve);
-    });
-    this.#closed = new Promise((resolve) => socket.on("close", resolve));
+    this.socket = socket.setNoDelay(true); // Each write is a segment.
+    this.output = new Output(socket);
+    this.addr = `('${socket.localAddress}', ${socket.localPort})`;
+    left.add(socket);
+    socket.on("close", () => left.delete(socket));
   }
 
-  /** The line that the server prints for `text` from here. */
-  line(text: string): string {
-    return `${this.addr} ----- ${text}`;
+  /** Sends bytes, and waits until they have left, or the connection is gone. */
+  send(bytes: string | Uint8Array): Promise<unknown> {
+    const sent = new Promise((resolve) => this.socket.write(bytes, resolve));
+    return within("room to send", sent);
   }
 
-  /** This peer's address, as the server prints it. */
-  get addr(): string {
-    return `('${this.#address}', ${this.port})`;
+  /** Waits until the other side has finished sending; gives all that came. */
+  received(): Promise<string> {
+    const { output } = this;
+    return output.until("end", () => output.ended).then(() => output.text);
   }
 
-  /** Writes `bytes` and waits until they have left. */
-  send(bytes: string | Uint8Array): Promise<void> {
-    return new Promise((resolve) => this.socket.write(bytes, () => resolve()));
-  }
-
-  /** Waits for the end of the other half; gives all the bytes that came. */
-  async reply(): Promise<string> {
-    await within("end of the reply", this.#ended);
-    return Buffer.concat(this.#bytes).toString();
-  }
-
-  /** Waits until the connection is gone; gives all the bytes that came. */
-  async closed(): Promise<string> {
-    await within("end of the connection", this.#closed);
-    return Buffer.concat(this.#bytes).toString();
+  /** Waits until the other side has hung up, too, and resets what is sent. */
+  async dropped(): Promise<string> {
+    const text = await this.received();
+    const hangsUp = async () => {
+      while (this.socket.writable) await this.send("x").then(() => pause(5));
+      if (!this.socket.closed) await once(this.socket, "close");
+    };
+    await within("end of the connection", hangsUp());
+    return text;
   }
 }
 
-/** Opens a connection to `port` on the loopback address. */
-export async function open(
-  t: Pick<TestContext, "after">,
-  port: number,
-  host = "127.0.0.1",
-): Promise<Peer> {
+/** Connects to `port`. Either side may finish sending before the other. */
+export async function open(port: number, host = "127.0.0.1"): Promise<Peer> {
   const socket = connect({ port, host, allowHalfOpen: true });
-  t.after(() => socket.destroy());
   await within("connection", once(socket, "connect"));
   return new Peer(socket);
 }
 
-/** One whole exchange: sends `bytes`, ends its half, gives what comes back. */
-export async function say(
-  t: Pick<TestContext, "after">,
-  port: number,
-  bytes: string | Uint8Array,
-): Promise<Peer & { got: string }> {
-  const peer = await open(t, port);
+/** One exchange: sends these bytes, finishes, and gives what came back. */
+export async function say(port: number, bytes: string): Promise<string> {
+  const peer = await open(port);
   peer.socket.end(bytes);
-  return Object.assign(peer, { got: await peer.closed() });
+  return peer.dropped();
 }
 
-/**
- * Opens a connection and sends the parts with a pause of `gap` ms after each.
- * Again, on a new one, where this process was itself so slow (a busy machine)
- * that the server may rightly have taken the part for the whole.
- */
-export async function inPieces(
-  t: Pick<TestContext, "after">,
-  port: number,
-  parts: Iterable<string | Uint8Array>,
-  gap: number,
-): Promise<Peer> {
-  for (let tries = 0; tries < 20; tries++) {
-    const peer = await open(t, port);
-    peer.socket.setNoDelay(true);
-    let longest = 0;
-    for (const part of parts) {
-      const start = performance.now();
-      await peer.send(part);
-      await pause(gap);
-      longest = Math.max(longest, performance.now() - start);
-    }
-    if (longest < 400) return peer;
-    peer.socket.destroy();
+/** Listens on a free port. `next` waits for the next client. */
+export async function listen() {
+  const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const close = () => listener.close();
+  left.add({ destroy: close });
+  const address = listener.address();
+  assert(typeof address === "object" && address);
+  const peers: Peer[] = [];
+  listener.on("connection", (socket) => peers.push(new Peer(socket)));
+  const next = async (): Promise<Peer> => {
+    if (!peers[0]) await within("client", once(listener, "connection"));
+    return peers.shift() ?? next();
+  };
+  return { port: address.port, peers, next, close };
+}
+
+/** Starts a script with tests/control.ts, which hands its waits to the test. */
+export async function startControlled(
+  t: TestContext | undefined,
+  { command, preload }: Runtime,
+  script: string[],
+  options: Options = {},
+) {
+  const { port, next } = await listen();
+  const running = start(
+    t,
+    [...command, preload, "./tests/control.ts", ...script],
+    { ...options, env: { CONTROL: String(port), ...options.env } },
+  );
+  const { socket } = await next();
+  const told = new Output(socket);
+  /** How many waits of `ms` the script has begun. */
+  const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
+  return {
+    ...running,
+    begun,
+    /** Waits until the script has begun this many waits of `ms`. */
+    waits: (ms: number, count = 1) =>
+      told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count),
+    /** Ends the waits of `ms` that the script is in. */
+    pass: (ms: number) => socket.write(`pass ${ms}\n`),
+    /** Makes the accept of a client fail for this reason. */
+    failAccept: (code: string) => socket.write(`accept ${code}\n`),
+  };
+}
+
+type Controlled = Awaited<ReturnType<typeof startControlled>>;
+
+/** A running server.ts, and what it must print of each client. */
+export class Server {
+  readonly running: Controlled;
+  readonly port: number;
+  /** Each peer, and how much the server had printed before that connected. */
+  readonly #peers = new Map<Peer, { stdout: number; stderr: number }>();
+  readonly #tests = new Set<TestContext>();
+  #opened = 0;
+
+  constructor(running: Controlled, port: number) {
+    this.running = running;
+    this.port = port;
   }
-  throw new Error("this machine is too busy for a test of half a second");
+
+  /** Connects, and waits until the server has accepted that (or does not). */
+  async open(t: TestContext, accepted = true): Promise<Peer> {
+    const { stdout, stderr, explains, waits } = this.running;
+    if (!this.#tests.has(t)) explains(t);
+    this.#tests.add(t);
+    const before = { stdout: stdout.text.length, stderr: stderr.text.length };
+    const count = ++this.#opened;
+    const peer = await open(this.port);
+    this.#peers.set(peer, before);
+    if (accepted) await waits(30_000, count);
+    return peer;
+  }
+
+  /** Sends bytes, and waits until the server has read them. */
+  async send(peer: Peer, bytes: string | Uint8Array) {
+    const count = this.running.begun(500) + 1;
+    await peer.send(bytes);
+    await this.running.waits(500, count);
+  }
+
+  /** One exchange: sends these bytes, finishes, and waits for the end. */
+  async say(t: TestContext, bytes: string | Uint8Array): Promise<Peer> {
+    const peer = await this.open(t);
+    peer.socket.end(bytes);
+    await peer.dropped();
+    return peer;
+  }
+
+  /** Waits for the line that `peer` is worth on one output, or on either. */
+  line(peer: Peer, ...names: ("stdout" | "stderr")[]): Promise<string> {
+    const addr = peer.addr.replace(/[().]/g, "\\$&");
+    const line = new RegExp(`^${addr}.*(?=\n)`, "m");
+    const found = names.map((name) =>
+      this.running[name].match(line, this.#peers.get(peer)?.[name])
+    );
+    return Promise.any(found).then(([line]) => line);
+  }
+
+  /** Checks that `peer` has its reply, and that this line was printed. */
+  async answered(peer: Peer, text: string) {
+    assert.equal(await peer.received(), OK);
+    const line = await this.line(peer, "stdout");
+    assert.equal(line, `${peer.addr} ----- ${text}`);
+  }
+
+  /** Checks that `peer` has no reply, and that the reason was reported. */
+  async refused(peer: Peer, reason: string) {
+    assert.equal(await peer.dropped(), "");
+    assert.equal(await this.line(peer, "stderr"), `${peer.addr}: ${reason}`);
+  }
+
+  /** Says `close`, and checks that each client is worth exactly one line. */
+  async close(t: TestContext) {
+    const closer = await this.say(t, "close");
+    const end = await this.running.ended();
+    const [listens, ...errors] = end.stderr.split("\n");
+    const lines = [...end.stdout.split("\n"), ...errors].filter(Boolean);
+    const addrs = [...this.#peers.keys()].map(({ addr }) => addr);
+    assert.equal(listens, `listening on ('127.0.0.1', ${this.port})`);
+    assert.deepEqual(
+      lines.map((line) => line.replace(/\)(: | ----- ).*/, ")")).sort(),
+      [...addrs, `disconnecting from ${closer.addr}`].sort(),
+    );
+    assert.equal(closer.output.text, OK);
+    assert.equal(end.code, 0);
+    return end;
+  }
 }
 
-/** Listens on a free loopback port and hands each connection to `handler`. */
-export async function listen(
-  t: Pick<TestContext, "after">,
-  handler: (peer: Peer) => void,
-): Promise<Server & { port: number }> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    t.after(() => socket.destroy());
-    handler(new Peer(socket));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => server.close());
-  const address = server.address();
-  assert(typeof address === "object" && address !== null);
-  return Object.assign(server, { port: address.port });
-}
-
-/** The lines of `text` in which `part` stands. */
-export function lines(text: string, part: string): string[] {
-  return text.split("\n").filter((line) => line.includes(part));
+/** Starts server.ts on a free port. `t` is the test that it is for, if one. */
+export async function serve(
+  t: TestContext | undefined,
+  runtime: Runtime = tsx,
+  options: Options = {},
+): Promise<Server> {
+  options.env = { PORT: "0" };
+  const running = await startControlled(t, runtime, ["server.ts"], options);
+  return new Server(running, await listening(running.stderr));
 }
