@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive, toPort } from "./protocol.ts";
 
-// The environment variables HOST and PORT, where they are set, replace these.
+// If the environment variable HOST or PORT is set, it is used instead.
 const target = process.env.HOST || "127.0.0.1";
 const port = toPort(process.env.PORT || "9999"); // from text to a number
 
@@ -25,7 +25,7 @@ async function main() {
 
 // What the article leaves out: what becomes of an error.
 main().catch((error: NodeJS.ErrnoException) => {
-  if (error instanceof RangeError) fail(error.message); // encode() refused it.
+  if (error instanceof RangeError) fail(error.message); // It is too long.
   let why = error.message || error.code; // Some errors have only a code.
   if (error.code === "ECONNREFUSED") why += "; to start one: npx tsx server.ts";
   fail(`no valid reply from ('${target}', ${port}): ${why}`);

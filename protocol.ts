@@ -8,7 +8,7 @@ import process from "node:process";
 const MAX_BYTES = 1024; // of a message; the article's recv(1024) limits a read
 const QUIET_MS = 500; // Usually, TCP sends lost bytes again sooner than that.
 const DEADLINE_MS = 30_000; // In the client, this includes the connecting.
-const receiving = new Set<Socket>(); // those of which more is expected
+const receiving = new Set<Socket>(); // where the message is not complete yet
 
 /** Gives the UTF-8 bytes of `message`. Throws a RangeError if not 1 to 1024. */
 export function encode(message: string): Uint8Array {
@@ -42,7 +42,7 @@ export async function receive(socket: Socket): Promise<Uint8Array> {
     socket.destroy(new Error(`not complete in ${DEADLINE_MS / 1000} s`));
   }, DEADLINE_MS);
   socket.on("timeout", () => socket.push(null)); // null ends the loop below.
-  socket.on("error", () => {}); // The loop throws it. Later, it is no matter.
+  socket.on("error", () => {}); // The loop throws it. Later, it is harmless.
   receiving.add(socket);
   let bytes = Buffer.alloc(0);
   try {

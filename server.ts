@@ -6,33 +6,34 @@ import process from "node:process";
 import { decode, encode, fail, print } from "./protocol.ts";
 import { receive, stopReceiving, toPort } from "./protocol.ts";
 
-// The environment variables HOST and PORT, where they are set, replace these.
+// If the environment variable HOST or PORT is set, it is used instead.
 const serverIP = process.env.HOST || "127.0.0.1";
 const port = toPort(process.env.PORT || "9999"); // from text to a number
 
-// socket(). Without allowHalfOpen, Node hangs up as soon as the client has
-// finished sending, which is before our reply.
+// socket(). allowHalfOpen lets us reply after the client has finished sending.
+// Without it, Node would hang up at that moment.
 const server = createServer({ allowHalfOpen: true });
 
 // bind() and listen(4). The article's 4 does not limit how many can connect,
 // only how many can wait until they are accepted. When 24 clients came at once,
-// 12 of them waited a second or longer with 4 (measured on Linux), and none
-// with 511, Node's own default.
+// half of them waited a second or longer (measured on Linux). With 511, which
+// is Node's default anyway, none did.
 server.listen({ host: serverIP, port, backlog: 511 });
 
 // The while loop and accept(): Node calls this function once for each client.
-// While it waits at an `await`, the calls for other clients go on.
+// An `await` pauses this one call. Meanwhile, Node runs those of other clients.
 server.on("connection", async (commSocket) => {
-  if (!commSocket.remoteAddress) return commSocket.destroy(); // already gone
+  if (!commSocket.remoteAddress) return commSocket.destroy(); // It has left.
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
   try {
     const message = decode(await receive(commSocket));
     await print(`${addr} ----- ${message}`);
     commSocket.end(encode("OKay got it")); // send(), and finish sending
-    if (message === "close" && server.listening) { // false once it has closed
+    if (message === "close" && server.listening) { // only the first "close"
       server.close(); // Accept no new clients.
       await print(`disconnecting from ${addr}`);
-      setTimeout(stopReceiving, 500).unref(); // unref: it delays no early end.
+      // In 500 ms, drop slow clients. unref(): if there are none, end at once.
+      setTimeout(stopReceiving, 500).unref();
     }
   } catch (error) { // This client has failed. The server goes on.
     console.error(`${addr}: ${(error as Error).message}`);
@@ -50,4 +51,4 @@ server.on("error", (error) => {
   if (!server.listening) fail(error.message); // The server could not start.
   console.error(error.message); // One client could not be accepted.
 });
-process.stderr.on("error", () => {}); // If nobody reads it, just go on.
+process.stderr.on("error", () => {}); // If it is closed, go on without it.

@@ -6,35 +6,12 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { describe, test, type TestContext } from "node:test";
-import { listening, OK, open, type Options, root, start } from "./helper.ts";
+import { test, type TestContext } from "node:test";
+import { listening, OK, open, root, start } from "./helper.ts";
 import * as article from "./python.ts";
-import { nc, posix, python, runtimes, tsx } from "./runtimes.ts";
+import { nc, onEach, posix, python, runtimes } from "./runtimes.ts";
 
 process.env.NODE_V8_COVERAGE = ""; // Other tests cover the scripts already.
-
-const scripts = ["server.ts", "client.ts", "protocol.ts"];
-const ok = { stdout: `${OK}\n`, stderr: "", code: 0, signal: null };
-
-/** Says `hey bruh` and `close`, and compares all that both sides print. */
-async function session(
-  t: TestContext,
-  server: string[],
-  client: string[],
-  options: Options = {},
-) {
-  const running = start(t, server, { ...options, env: { PORT: "0" } });
-  const port = await listening(running.stderr);
-  const env = { PORT: String(port) };
-  for (const words of [["hey", "bruh"], ["close"]]) {
-    const end = await start(t, [...client, ...words], { ...options, env });
-    assert.deepEqual(await end.ended(), ok);
-  }
-  const { stdout, stderr, code } = await running.ended();
-  assert.equal(stderr, `listening on ('127.0.0.1', ${port})\n`);
-  assert.match(stdout, transcript);
-  assert.equal(code, 0);
-}
 
 const transcript = new RegExp(
   String.raw`^\('127\.0\.0\.1', [1-9]\d*\) ----- hey bruh
@@ -43,56 +20,92 @@ disconnecting from \1
 $`,
 );
 
-for (const server of runtimes) {
-  describe(`the article's session, server on ${server.name}`, {
-    skip: server.skip,
-  }, () => {
-    for (const client of runtimes) {
-      test(`client on ${client.name}`, { skip: client.skip }, (t) =>
-        session(
-          t,
-          [...server.command, "server.ts"],
-          [...client.command, "client.ts"],
-        ));
-    }
-
-    test("three files alone in a folder", async (t) => {
-      const cwd = mkdtempSync(join(tmpdir(), "alone ü "));
-      t.after(() => rmSync(cwd, { recursive: true }));
-      for (const file of scripts) {
-        copyFileSync(join(root, file), join(cwd, file));
-      }
-      const command = server === tsx
-        ? [join(root, "node_modules/.bin/tsx")] // what npx would fetch
-        : server.command;
-      await session(t, [...command, "server.ts"], [...command, "client.ts"], {
-        cwd,
-      });
-    });
-
-    test("a message that ends by silence is answered 500 ms later", async (t) => {
-      const running = start(t, [...server.command, "server.ts"], {
-        env: { PORT: "0" },
-      });
-      const peer = await open(await listening(running.stderr));
-      const before = performance.now();
-      await peer.send("hey bruh");
-      assert.equal(await peer.received(), OK);
-      const took = performance.now() - before;
-      assert(took > 490, `${took} ms`); // An upper bound would be a guess.
-      assert.equal(running.stdout.text, `${peer.addr} ----- hey bruh\n`);
-    });
-  });
+/** Says `hey bruh` and `close`, and compares all that both sides print. */
+async function session(
+  t: TestContext,
+  server: string[],
+  client: string[],
+  cwd = root,
+) {
+  const running = start(t, server, { cwd, env: { PORT: "0" } });
+  const env = { PORT: String(await listening(running.stderr)) };
+  for (const words of [["hey", "bruh"], ["close"]]) {
+    const end = await start(t, [...client, ...words], { cwd, env }).ended();
+    const stdout = `${OK}\n`;
+    assert.deepEqual(end, { stdout, stderr: "", code: 0, signal: null });
+  }
+  running.child.stdin?.end();
+  const { stdout, stderr, code } = await running.ended();
+  assert.equal(stderr, `listening on ('127.0.0.1', ${env.PORT})\n`);
+  assert.match(stdout, transcript);
+  assert.equal(code, 0);
 }
 
-test("the article's session by npx, as the README has it", async (t) => {
-  const [server, client] = [["-y", "tsx", "server.ts"], ["tsx", "client.ts"]];
-  await session(t, ["npx", ...server], ["npx", ...client]);
+onEach("the article's session", ({ name, command }) => {
+  const server = [...command, "server.ts"];
+  const client = [...command, "client.ts"];
+
+  for (const { name, command, skip } of runtimes) {
+    const client = [...command, "client.ts"];
+    test(`client on ${name}`, { skip }, (t) => session(t, server, client));
+  }
+
+  test("three files alone in a folder", async (t) => {
+    const cwd = mkdtempSync(join(tmpdir(), "alone ü "));
+    t.after(() => rmSync(cwd, { recursive: true }));
+    for (const name of ["server", "client", "protocol"]) {
+      copyFileSync(join(root, `${name}.ts`), join(cwd, `${name}.ts`));
+    }
+    const fetched = join(root, "node_modules/.bin/tsx"); // as npx would
+    const run = name === "tsx" ? [fetched] : command;
+    await session(t, [...run, "server.ts"], [...run, "client.ts"], cwd);
+  });
+
+  test(
+    "the article's client, in Python",
+    { skip: python },
+    (t) => session(t, server, ["python3", "-c", article.client]),
+  );
+
+  test(
+    "the article's server, in Python",
+    { skip: python },
+    (t) => session(t, ["python3", "-c", article.server], client),
+  );
+
+  test("a message that silence ends is answered 500 ms later", async (t) => {
+    const running = start(t, server, { env: { PORT: "0" } });
+    const peer = await open(await listening(running.stderr));
+    const before = performance.now();
+    await peer.send("hey bruh");
+    assert.equal(await peer.received(), OK);
+    const took = performance.now() - before;
+    assert(took > 490, `${took} ms`); // An upper bound would be a guess.
+    assert.equal(running.stdout.text, `${peer.addr} ----- hey bruh\n`);
+  });
+
+  for (
+    const line of [
+      "echo hey bruh | nc 127.0.0.1 $PORT",
+      "echo hey bruh | nc -N 127.0.0.1 $PORT",
+      "(echo hey bruh; exec sleep 5) | nc 127.0.0.1 $PORT", // a person types
+    ]
+  ) {
+    test(line, { skip: nc }, async (t) => {
+      const { stdout, stderr } = start(t, server, { env: { PORT: "0" } });
+      const env = { PORT: String(await listening(stderr)) };
+      const printed = start(t, ["sh", "-c", line], { env }).stdout;
+      await printed.match(/^OKay got it$/);
+      assert.match(stdout.text, /^\('127\.0\.0\.1', \d+\) ----- hey bruh\n$/);
+      assert.equal(stderr.text.split("\n").length, 2);
+    });
+  }
 });
 
-test("Ctrl-C ends npx tsx server.ts and its children", {
-  skip: posix,
-}, async (t) => {
+test("the article's session by npx, as the README has it", (t) =>
+  session(t, ["npx", "-y", "tsx", "server.ts"], ["npx", "tsx", "client.ts"]));
+
+test("Ctrl-C ends npx tsx and its children", { skip: posix }, async (t) => {
   const running = start(t, ["npx", "tsx", "server.ts"], { env: { PORT: "0" } });
   const port = await listening(running.stderr);
   running.signal("SIGINT"); // A terminal sends it to all of them, too.
@@ -100,60 +113,3 @@ test("Ctrl-C ends npx tsx server.ts and its children", {
   assert(code !== 0 || signal === "SIGINT");
   await assert.rejects(open(port), { code: "ECONNREFUSED" });
 });
-
-for (const { name, command, skip } of runtimes) {
-  describe(`the article's Python beside ${name}`, {
-    skip: skip || python,
-    concurrency: true,
-  }, () => {
-    test("its client speaks with server.ts", async (t) => {
-      const env = { PORT: "0" };
-      const running = start(t, [...command, "server.ts"], { env });
-      const port = String(await listening(running.stderr));
-      for (const message of ["hey bruh", "close"]) {
-        const python = ["python3", "-c", article.client, port, message];
-        assert.deepEqual(await start(t, python).ended(), ok);
-      }
-      const { stdout, stderr, code } = await running.ended();
-      assert.equal(stderr, `listening on ('127.0.0.1', ${port})\n`);
-      assert.match(stdout, transcript);
-      assert.equal(code, 0);
-    });
-
-    test("client.ts speaks with its server", async (t) => {
-      const python = start(t, ["python3", "-c", article.server]);
-      const env = { PORT: String(await listening(python.stderr)) };
-      for (const words of [["hey", "bruh"], ["close"]]) {
-        const client = start(t, [...command, "client.ts", ...words], { env });
-        assert.deepEqual(await client.ended(), ok);
-      }
-      await python.stdout.match(transcript);
-    });
-  });
-
-  describe(`nc beside server.ts on ${name}`, {
-    skip: skip || nc,
-    concurrency: true,
-  }, () => {
-    for (
-      const line of [
-        "echo hey bruh | nc 127.0.0.1 $PORT",
-        "echo hey bruh | nc -N 127.0.0.1 $PORT",
-        "(echo hey bruh; exec sleep 5) | nc 127.0.0.1 $PORT", // a person types
-      ]
-    ) {
-      test(line, async (t) => {
-        const env = { PORT: "0" };
-        const running = start(t, [...command, "server.ts"], { env });
-        const PORT = String(await listening(running.stderr));
-        const nc = start(t, ["sh", "-c", line], { env: { PORT } });
-        await nc.stdout.match(/^OKay got it$/);
-        assert.match(
-          running.stdout.text,
-          /^\('127\.0\.0\.1', \d+\) ----- hey bruh\n$/,
-        );
-        assert.equal(running.stderr.text.split("\n").length, 2);
-      });
-    }
-  });
-}

@@ -5,10 +5,10 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
-import { describe, test, type TestContext } from "node:test";
+import { test, type TestContext } from "node:test";
 import { listen, listening, OK, start, startControlled } from "./helper.ts";
 import type { Options, Peer } from "./helper.ts";
-import { linux, runtimes } from "./runtimes.ts";
+import { linux, onEach } from "./runtimes.ts";
 
 const usage = "usage: npx tsx client.ts <message>";
 
@@ -33,208 +33,174 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-for (const runtime of runtimes) {
-  const { command, name, skip } = runtime;
-  describe(`client.ts on ${name}`, { skip, concurrency: 2 }, () => {
-    /** Starts the client with these words. */
-    const run = (
-      t: TestContext,
-      port: number,
-      words: string[],
-      { env, ...options }: Options = {},
-    ) =>
-      start(t, [...command, "client.ts", ...words], {
-        ...options,
-        env: { PORT: String(port), ...env },
-      });
+onEach("client.ts", (runtime) => {
+  const { command, name } = runtime;
 
-    /** Starts the client with `hey`; its waits are the test's to end. */
-    const runControlled = (t: TestContext, env: Record<string, string>) =>
-      startControlled(t, runtime, ["client.ts", "hey"], { env });
+  /** Starts the client with these words. */
+  const run = (
+    t: TestContext,
+    port: number | string,
+    words: string[],
+    options: Options = {},
+  ) => {
+    const env = { PORT: String(port), ...options.env };
+    return start(t, [...command, "client.ts", ...words], { ...options, env });
+  };
 
-    /** Says `hey` to a server that reads that and then does as `answer` does. */
-    const hear = async (
-      t: TestContext,
-      answer: (peer: Peer) => unknown,
-      options?: Options,
-    ) => {
+  /** Starts the client with `hey`; its waits are the test's to end. */
+  const runControlled = (t: TestContext, env: Record<string, string>) =>
+    startControlled(t, runtime, ["client.ts", "hey"], { env });
+
+  /** Says `hey` to a server that reads that and then does as `answer` does. */
+  const hear = async (t: TestContext, answer: (peer: Peer) => unknown) => {
+    const { port, next } = await listen();
+    const client = run(t, port, ["hey"]);
+    const peer = await next();
+    assert.equal(await peer.received(), "hey");
+    await answer(peer);
+    return { port, end: await client.ended() };
+  };
+
+  for (const words of [["hey", " bruh ", "ü"], ["x".repeat(1024)]]) {
+    const text = words.join(" ");
+    test(`sends ${text.slice(0, 20)}, and finishes sending`, async (t) => {
       const { port, next } = await listen();
-      const client = run(t, port, ["hey"], options);
+      const client = run(t, port, words);
       const peer = await next();
-      assert.equal(await peer.received(), "hey");
-      await answer(peer);
-      return { port, end: await client.ended() };
-    };
-
-    for (const words of [["hey", " bruh ", "ü"], ["x".repeat(1024)]]) {
-      const text = words.join(" ");
-      test(`sends ${text.slice(0, 20)}, and finishes sending`, async (t) => {
-        const { port, next } = await listen();
-        const client = run(t, port, words);
-        const peer = await next();
-        assert.equal(await peer.received(), text);
-        peer.socket.end(OK);
-        assert.deepEqual(await client.ended(), success(OK));
-      });
-    }
-
-    test("prints a reply in pieces", async (t) => {
-      const { end } = await hear(t, async (peer) => {
-        const bytes = Buffer.from(`${OK} €`);
-        for (const byte of bytes) await peer.send(Uint8Array.of(byte));
-        peer.socket.end();
-      });
-      assert.deepEqual(end, success(`${OK} €`));
+      assert.equal(await peer.received(), text);
+      peer.socket.end(OK);
+      assert.deepEqual(await client.ended(), success(OK));
     });
+  }
 
-    test("prints a reply that its server does not finish", async (t) => {
-      const { end } = await hear(t, (peer) => peer.send(OK));
-      assert.deepEqual(end, success(OK));
+  test("prints a reply in pieces", async (t) => {
+    const { end } = await hear(t, async (peer) => {
+      const bytes = Buffer.from(`${OK} €`);
+      for (const byte of bytes) await peer.send(Uint8Array.of(byte));
+      peer.socket.end();
     });
+    assert.deepEqual(end, success(`${OK} €`));
+  });
 
-    for (
-      const [name, reply, printed] of [
-        ["1024 bytes", "y".repeat(1024), "y".repeat(1024)],
-        ["escapes", "\x1b[2J\n%s\u202e\n", "\\u{1b}[2J\\u{a}%s\\u{202e}"],
-      ] as const
-    ) {
-      test(`prints a reply of ${name}`, async (t) => {
-        const { end } = await hear(t, (peer) => peer.socket.end(reply));
-        assert.deepEqual(end, success(printed));
-      });
-    }
+  test("prints a reply that its server does not finish", async (t) => {
+    const { end } = await hear(t, (peer) => peer.send(OK));
+    assert.deepEqual(end, success(OK));
+  });
 
-    for (
-      const [why, answer] of [
-        ["no bytes came", ({ socket }: Peer) => socket.end()],
-        ["read ECONNRESET", ({ socket }: Peer) => socket.resetAndDestroy()],
-        ["not UTF-8", ({ socket }: Peer) => socket.end(Uint8Array.of(0xff))],
-        ["over 1024 bytes", (peer: Peer) => peer.send("x".repeat(1025))],
-      ] as const
-    ) {
-      test(`says in one line of the reply: ${why}`, async (t) => {
-        const { port, end } = await hear(t, answer);
-        assert.deepEqual(end, noReply(port, why));
-      });
-    }
+  test("prints a reply of 1024 bytes, with escapes", async (t) => {
+    const rest = "y".repeat(1016);
+    const reply = `\x1b[2J\n%s\x7f${rest}`.slice(0, 1024);
+    const { end } = await hear(t, ({ socket }) => socket.end(reply));
+    assert.deepEqual(end, success(`\\u{1b}[2J\\u{a}%s\\u{7f}${rest}`));
+  });
 
-    test("gives up after 30 s without a complete reply", async (t) => {
-      const { port, next } = await listen();
-      const client = await runControlled(t, { PORT: String(port) });
-      const peer = await next();
-      for (const [i, byte] of [..."OKay"].entries()) {
-        await peer.send(byte);
-        await client.waits(500, i + 1);
-      }
-      client.pass(30_000);
-      const why = "not complete in 30 s";
-      assert.deepEqual(await client.ended(), noReply(port, why));
-    });
-
-    test("gives up after 30 s of connecting, too", {
-      skip: linux, // It counts on a full queue.
-    }, async (t) => {
-      // A stopped process with a queue of one: when it is full, nobody connects.
-      const deaf = start(t, [
-        process.execPath,
-        "-e",
-        `const server = require("node:net").createServer();
-         server.listen(0, "127.0.0.1", 1, () =>
-           console.error("listening on ('_', " + server.address().port + ")"));`,
-      ]);
-      const port = await listening(deaf.stderr);
-      deaf.child.kill("SIGSTOP");
-      const crowd = Array.from(
-        { length: 10 },
-        () => connect(port, "127.0.0.1"),
-      );
-      for (const socket of crowd) socket.on("error", () => {});
-      const client = await runControlled(t, { PORT: String(port) });
-      await client.waits(30_000);
-      client.pass(30_000);
-      const end = await client.ended();
-      for (const socket of crowd) socket.destroy();
-      assert.deepEqual(end, noReply(port, "not complete in 30 s"));
-    });
-
-    const hint = "; to start one: npx tsx server.ts";
-    test("says in one line how to start a server where none is", async (t) => {
-      const port = await freePort();
-      const env = { HOST: "" }; // as if it were not set
-      const why = `connect ECONNREFUSED 127.0.0.1:${port}${hint}`;
-      const end = await run(t, port, ["hey"], { env }).ended();
+  for (
+    const [why, answer] of [
+      ["no bytes came", ({ socket }: Peer) => socket.end()],
+      ["read ECONNRESET", ({ socket }: Peer) => socket.resetAndDestroy()],
+      ["not UTF-8", ({ socket }: Peer) => socket.end(Uint8Array.of(0xff))],
+      ["over 1024 bytes", (peer: Peer) => peer.send("x".repeat(1025))],
+    ] as const
+  ) {
+    test(`says in one line of the reply: ${why}`, async (t) => {
+      const { port, end } = await hear(t, answer);
       assert.deepEqual(end, noReply(port, why));
     });
+  }
 
-    test("names the failure of a name with two addresses", {
-      skip: name === "deno" && "Deno looks names up by itself",
-    }, async (t) => {
-      // The error for all of them at once has an empty message, and a code.
-      const port = await freePort();
-      const env = { PORT: String(port), HOST: "two", LOOKUP: "two" };
-      const client = await runControlled(t, env);
-      const why = `no valid reply from ('two', ${port}): ECONNREFUSED${hint}`;
-      assert.deepEqual(await client.ended(), failure(why));
-    });
-
-    const HOST = "x".repeat(64); // A label has 63 letters at most (RFC 1035).
-    const unknown = `no valid reply from ('${HOST}', 9999): getaddrinfo`;
-    const size = (bytes: number) => `the message has ${bytes} bytes, not 1 to`;
-    const notPort = "not a whole number from 0 to 65535";
-    for (
-      const [name, word, env, end] of [
-        ["an empty message", "", {}, failure(usage, 2)],
-        ["1025 bytes", "x".repeat(1025), {}, failure(`${size(1025)} 1024`)],
-        ["1026 bytes", "€".repeat(342), {}, failure(`${size(1026)} 1024`)],
-        [
-          "a name that nobody can have",
-          "hey",
-          { HOST, PORT: "" },
-          failure(`${unknown} ENOTFOUND ${HOST}`),
-        ],
-        [
-          "PORT=abc",
-          "hey",
-          { PORT: "abc" },
-          failure(`PORT is abc, ${notPort}`),
-        ],
-      ] as const
-    ) {
-      test(`fails with one line at ${name}, and sends nothing`, async (t) => {
-        const { port, peers } = await listen();
-        assert.deepEqual(await run(t, port, [word], { env }).ended(), end);
-        assert.equal(peers.length, 0);
-      });
+  test("gives up after 30 s without a complete reply", async (t) => {
+    const { port, next } = await listen();
+    const client = await runControlled(t, { PORT: String(port) });
+    const peer = await next();
+    for (const [i, byte] of [..."OKay"].entries()) {
+      await peer.send(byte);
+      await client.waits(500, i + 1);
     }
+    client.pass(30_000);
+    const why = "not complete in 30 s";
+    assert.deepEqual(await client.ended(), noReply(port, why));
+  });
 
-    test("says in one line how to call it if there are no words", async (t) => {
-      const end = await run(t, 1, []).ended();
-      assert.deepEqual(end, failure(usage, 2));
+  test("gives up after 30 s of connecting", { skip: linux }, async (t) => {
+    // A stopped process with a queue of one: when it is full, nobody connects.
+    const deaf = start(t, [
+      process.execPath,
+      "-e",
+      `const server = require("node:net").createServer();
+       server.listen(0, "127.0.0.1", 1, () =>
+         console.error("listening on ('_', " + server.address().port + ")"));`,
+    ]);
+    const port = await listening(deaf.stderr);
+    deaf.child.kill("SIGSTOP");
+    const crowd = Array.from({ length: 10 }, () => connect(port, "127.0.0.1"));
+    for (const socket of crowd) socket.on("error", () => {});
+    const client = await runControlled(t, { PORT: String(port) });
+    await client.waits(30_000);
+    client.pass(30_000);
+    const end = await client.ended();
+    for (const socket of crowd) socket.destroy();
+    assert.deepEqual(end, noReply(port, "not complete in 30 s"));
+  });
+
+  const hint = "; to start one: npx tsx server.ts";
+  test("says in one line how to start a server where none is", async (t) => {
+    const port = await freePort();
+    const env = { HOST: "" }; // as if it were not set
+    const why = `connect ECONNREFUSED 127.0.0.1:${port}${hint}`;
+    const end = await run(t, port, ["hey"], { env }).ended();
+    assert.deepEqual(end, noReply(port, why));
+  });
+
+  test("names the failure of a name with two addresses", {
+    skip: name === "deno" && "Deno looks names up by itself",
+  }, async (t) => {
+    // The error for all of them at once has an empty message, and a code.
+    const port = await freePort();
+    const env = { PORT: String(port), HOST: "two", LOOKUP: "two" };
+    const client = await runControlled(t, env);
+    const why = `no valid reply from ('two', ${port}): ECONNREFUSED${hint}`;
+    assert.deepEqual(await client.ended(), failure(why));
+  });
+
+  const HOST = "x".repeat(64); // A label has 63 letters at most (RFC 1035).
+  const unknown = `no valid reply from ('${HOST}', 9999): getaddrinfo`;
+  const size = (bytes: number) => `the message has ${bytes} bytes, not 1 to`;
+  const notPort = "not a whole number from 0 to 65535";
+  for (
+    const [name, word, env, end] of [
+      ["no words", [], {}, failure(usage, 2)],
+      ["an empty message", "", {}, failure(usage, 2)],
+      ["1025 bytes", "x".repeat(1025), {}, failure(`${size(1025)} 1024`)],
+      ["1026 bytes", "€".repeat(342), {}, failure(`${size(1026)} 1024`)],
+      [
+        "a name that nobody can have",
+        "hey",
+        { HOST, PORT: "" },
+        failure(`${unknown} ENOTFOUND ${HOST}`),
+      ],
+      ["PORT=abc", "hey", { PORT: "abc" }, failure(`PORT is abc, ${notPort}`)],
+    ] as const
+  ) {
+    test(`fails with one line at ${name}, and sends nothing`, async (t) => {
+      const { port, peers } = await listen();
+      assert.deepEqual(await run(t, port, [word].flat(), { env }).ended(), end);
+      assert.equal(peers.length, 0);
     });
+  }
 
-    test("fails with one line where its output is full", {
-      skip: linux, // It has /dev/full.
-    }, async (t) => {
-      const stdout = openSync("/dev/full", "w");
-      const { end } = await hear(t, ({ socket }) => socket.end(OK), { stdout });
-      closeSync(stdout);
-      assert.match(
-        end.stderr,
-        /^cannot print: .*no space left on device.*\n$/i,
-      );
-      assert.equal(end.code, 1);
-    });
-
-    test("fails with one line where its output is closed", async (t) => {
+  for (const [how, why] of [["closed", "EPIPE"], ["full", "no space left"]]) {
+    test(`fails where its output is ${how}`, { skip: linux }, async (t) => {
+      const full = openSync("/dev/full", "w");
       const { port, next } = await listen();
-      const client = run(t, port, ["hey"]);
+      const options = how === "full" ? { stdout: full } : {};
+      const client = run(t, port, ["hey"], options);
+      closeSync(full);
       client.child.stdout?.destroy();
-      const peer = await next();
-      await peer.received();
-      peer.socket.end(OK);
+      (await next()).socket.end(OK);
       const { stderr, code } = await client.ended();
-      assert.match(stderr, /^cannot print: .*EPIPE.*\n$/);
+      const line = new RegExp(`^cannot print: .*${why}.*\n$`);
+      assert.match(stderr.replace("No", "no"), line);
       assert.equal(code, 1);
     });
-  });
-}
+  }
+});

@@ -2,7 +2,7 @@
 // waits for what they do. Nothing that is started here outlives its test file.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, type StdioOptions } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
@@ -80,10 +80,8 @@ export class Output {
 export interface Options {
   env?: Record<string, string>;
   cwd?: string;
-  /** A file to print to, in place of a pipe. */
-  stdout?: number;
-  /** What stands ahead of the command. */
-  before?: string[];
+  stdout?: number; // a file to print to, in place of a pipe
+  before?: string[]; // what stands ahead of the command
 }
 
 /** Not for the scripts under test: the settings of who runs the tests. */
@@ -102,12 +100,9 @@ export function start(
   // hands this variable on even if it is deleted, so it is emptied.
   if (!args.includes("tsx/esm")) inherited.NODE_V8_COVERAGE = "";
   inherited.npm_config_loglevel = "error"; // npx may have warnings to print.
-  const child = spawn(name, args, {
-    cwd,
-    env: { ...inherited, ...env },
-    stdio: ["pipe", file ?? "pipe", "pipe"],
-    detached: true,
-  });
+  const stdio: StdioOptions = ["pipe", file ?? "pipe", "pipe"];
+  const all = { cwd, env: { ...inherited, ...env }, stdio, detached: true };
+  const child = spawn(name, args, all);
   const { pid } = child;
   assert(pid && child.stderr, `${name} does not start`);
   const stderr = new Output(child.stderr);
@@ -211,7 +206,10 @@ export async function listen() {
   return { port: address.port, peers, next, close };
 }
 
-/** Starts a script with tests/control.ts, which hands its waits to the test. */
+/**
+ * Starts a script whose waits the test controls: `begun` tells how many of `ms`
+ * it has begun, `waits` waits until they are so many, `pass` ends them.
+ */
 export async function startControlled(
   t: TestContext | undefined,
   { command, preload }: Runtime,
@@ -226,19 +224,12 @@ export async function startControlled(
   );
   const { socket } = await next();
   const told = new Output(socket);
-  /** How many waits of `ms` the script has begun. */
   const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
-  return {
-    ...running,
-    begun,
-    /** Waits until the script has begun this many waits of `ms`. */
-    waits: (ms: number, count = 1) =>
-      told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count),
-    /** Ends the waits of `ms` that the script is in. */
-    pass: (ms: number) => socket.write(`pass ${ms}\n`),
-    /** Makes the accept of a client fail for this reason. */
-    failAccept: (code: string) => socket.write(`accept ${code}\n`),
-  };
+  const waits = (ms: number, count = 1) =>
+    told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count);
+  const pass = (ms: number) => socket.write(`pass ${ms}\n`);
+  const failAccept = (code: string) => socket.write(`accept ${code}\n`);
+  return { ...running, begun, waits, pass, failAccept };
 }
 
 type Controlled = Awaited<ReturnType<typeof startControlled>>;

@@ -1,11 +1,11 @@
 // The article's pair, by the same calls in Python: what it sends, and what it
-// leaves open. The message is an argument; the port of the server is free.
+// leaves open. They are called as the scripts are, and end with their input.
 
 export const client = `
-import socket, sys
+import os, socket, sys
 client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-client.connect(("127.0.0.1", int(sys.argv[1])))
-client.send(sys.argv[2].encode("utf-8"))
+client.connect(("127.0.0.1", int(os.environ["PORT"])))
+client.send(" ".join(sys.argv[1:]).encode("utf-8"))
 print(client.recv(1024).decode("utf-8"))
 `;
 

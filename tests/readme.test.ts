@@ -19,6 +19,11 @@ const scripts = ["server.ts", "client.ts", "protocol.ts"];
 const blocks = [...readme.matchAll(/^```(.+)\n([^]*?)^```$/gm)]
   .map(([, kind = "", text = ""]) => ({ kind, text }));
 
+/** The text of the first block of this kind. */
+function find(wanted: string): string {
+  return String(blocks.find(({ kind }) => kind === wanted)?.text);
+}
+
 /** Each block is run or compared here, or this says why it is not. */
 const notRun: Record<string, string> = {
   "sh node": "article.test.ts does, where Node is new enough",
@@ -49,6 +54,10 @@ test("each command prints what the README shows", {
   skip: posix || python,
 }, async (t) => {
   const cwd = folder(t);
+  const says = "import sys; print('listening on', server.getsockname(), " +
+    "file=sys.stderr)"; // so that the test knows when it does
+  const theirs = find("python article").replace("9999", "0")
+    .replace("server.listen(4)", `$&; ${says}`);
   let server = start(t, ["true"]); // the first terminal
   let port = 0;
   let last = ""; // what was pasted last into the second terminal
@@ -78,7 +87,7 @@ test("each command prints what the README shows", {
         () => masked(server.stdout.text).endsWith(masked(text)),
       );
     } else if (kind === "text article") {
-      const python = start(t, ["python3", "-c", article.server]);
+      const python = start(t, ["python3", "-u", "-c", theirs]);
       const end = await paste(last, await listening(python.stderr)).ended();
       python.child.kill();
       const { stdout, stderr } = await python.ended();
@@ -90,29 +99,23 @@ test("each command prints what the README shows", {
 });
 
 test("each block is run or compared, or says why not", () => {
-  const tried = ["sh server", "sh", "text", "text server", "text article"]
-    .concat("ts server.ts", "ts client.ts", "ts", "ts change", "python");
-  for (const { kind } of blocks) {
-    assert(tried.includes(kind) || notRun[kind], `nothing tries: ${kind}`);
+  const tried = "sh server,sh,text,text server,text article,python article," +
+    "python,ts,ts change,ts server.ts,ts client.ts,ts protocol.ts";
+  for (const { kind, text } of blocks) {
+    assert(tried.split(",").includes(kind) || notRun[kind], kind);
+    const [, file = ""] = kind.split(/^ts (?!change)/);
+    if (!file) continue;
+    const whole = fs.readFileSync(join(root, file), "utf8");
+    if (file === "protocol.ts") assert(whole.includes(text), text);
+    else assert.equal(text, whole, `paste ${file} into the README`);
   }
 });
 
-for (const file of ["server.ts", "client.ts"]) {
-  test(`the README has ${file}, letter by letter`, () => {
-    const block = blocks.find(({ kind }) => kind === `ts ${file}`);
-    const text = fs.readFileSync(join(root, file), "utf8");
-    assert.equal(block?.text, text, `paste ${file} into its block`);
-  });
-}
-
 test("the change that it proposes makes the server answer in capitals", async (t) => {
   const cwd = folder(t);
-  const [before, after] = ["ts", "ts change"].map((wanted) =>
-    String(blocks.find(({ kind }) => kind === wanted)?.text)
-  );
   const text = fs.readFileSync(join(cwd, "server.ts"), "utf8");
-  assert(text.includes(String(before)));
-  const changed = text.replace(String(before), String(after));
+  assert(text.includes(find("ts")));
+  const changed = text.replace(find("ts"), find("ts change"));
   fs.writeFileSync(join(cwd, "server.ts"), changed);
   const env = { PORT: "0" };
   const server = start(t, ["npx", "tsx", "server.ts"], { cwd, env });
@@ -121,26 +124,25 @@ test("the change that it proposes makes the server answer in capitals", async (t
   assert.equal((await client.ended()).stdout, "CLOSE\n");
 });
 
-test("its lines of Python end the wait of 500 ms", {
-  skip: python,
-}, async (t) => {
-  const [client, server] = blocks.filter(({ kind }) => kind === "python");
-  const line = (text: unknown, indent = "") => `$&\n${indent}${text}`;
-  const finishes = (code: string, text: unknown, indent: string) =>
-    code.replace(/^.*\.send\(.*$/m, line(String(text).trim(), indent));
-  const ours = await serve(t); // No wait is ever over here.
-  const python = finishes(article.client, client?.text, "");
-  const args = [String(ours.port), "hey"];
-  const end = await start(t, ["python3", "-c", python, ...args]).ended();
+test("its lines of Python end the wait", { skip: python }, async (t) => {
+  const [one, two] = blocks.filter(({ kind }) => kind === "python");
+  const insert = (code: string, line: unknown) => [
+    "python3",
+    "-c",
+    code.replace(/^( *).*\.send\(.*$/m, `$&\n$1${line}`),
+  ];
+  const { port } = await serve(t); // No wait is ever over here.
+  const hey = insert(article.client, one?.text);
+  const env = { PORT: String(port) };
+  const end = await start(t, [...hey, "hey"], { env }).ended();
   assert.equal(end.stdout, `${OK}\n`);
-  const theirs = finishes(article.server, server?.text, "    ");
-  const { stderr } = start(t, ["python3", "-c", theirs]);
-  const env = { PORT: String(await listening(stderr)) };
-  const hey = await startControlled(t, tsx, ["client.ts", "hey"], { env });
-  assert.equal((await hey.ended()).stdout, `${OK}\n`);
+  const { stderr } = start(t, insert(article.server, two?.text));
+  env.PORT = String(await listening(stderr));
+  const client = await startControlled(t, tsx, ["client.ts", "hey"], { env });
+  assert.equal((await client.ended()).stdout, `${OK}\n`);
 });
 
-test("its table has each message as the scripts print it", {
+test("its table has what the scripts print", {
   skip: linux, // It has /dev/full.
 }, async (t) => {
   const server = await serve(t);
@@ -188,8 +190,11 @@ test("its table has each message as the scripts print it", {
 });
 
 test("every link inside the repository leads somewhere", () => {
-  for (const [, link] of readme.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
-    assert(fs.existsSync(join(root, String(link))), link);
+  const slugs = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    "#" + heading.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+  );
+  for (const [, link = ""] of readme.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
+    assert(slugs.includes(link) || fs.existsSync(join(root, link)), link);
   }
 });
 

@@ -3,6 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import process from "node:process";
+import { describe } from "node:test";
 
 export interface Runtime {
   name: string;
@@ -29,46 +30,48 @@ export function runs(command: string, ...args: string[]): boolean {
   return spawnSync(command, args).status === 0;
 }
 
+/** For `skip`, the same for a command that must be there. */
+function without(command: string): string | false {
+  return unless(runs(command, "--version"), `${command} is not installed`);
+}
+
 const { platform } = process;
 export const linux = unless(platform === "linux", "this counts on Linux");
 export const posix = unless(platform !== "win32", "Windows has no signals");
-export const python = unless(runs("python3", "-V"), "python3 is not installed");
+export const python = without("python3");
 export const nc = unless(
   runs("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD"),
   "nc is not installed, or not the one of netcat-openbsd",
 );
 
-export const tsx: Runtime = {
-  name: "tsx",
-  command: [process.execPath, "--import", "tsx/esm"],
-  preload: "--import",
-  skip: false,
-};
+const runtime = (
+  name: string,
+  command: string[],
+  preload: string,
+  skip: string | false,
+): Runtime => ({ name, command, preload, skip });
 
 /** Node alone: the one that PLAIN_NODE names, or the one that runs the tests. */
 const node = process.env.PLAIN_NODE || process.execPath;
+const typed = runs(
+  node,
+  "-e",
+  "process.features.typescript || process.abort()",
+);
+const tsxCommand = [process.execPath, "--import", "tsx/esm"];
 
-export const runtimes: Runtime[] = [
+export const tsx = runtime("tsx", tsxCommand, "--import", false);
+export const runtimes = [
   tsx,
-  {
-    name: "node",
-    command: [node],
-    preload: "--import",
-    skip: unless(
-      runs(node, "-e", "process.exit(process.features.typescript ? 0 : 1)"),
-      "this Node runs no TypeScript by itself (22.18 or later does)",
-    ),
-  },
-  {
-    name: "deno",
-    command: ["deno", "run", "-A"],
-    preload: "--preload",
-    skip: unless(runs("deno", "--version"), "Deno is not installed"),
-  },
-  {
-    name: "bun",
-    command: ["bun"],
-    preload: "--preload",
-    skip: unless(runs("bun", "--version"), "Bun is not installed"),
-  },
+  runtime("node", [node], "--import", unless(typed, "Node is below 22.18")),
+  runtime("deno", ["deno", "run", "-A"], "--preload", without("deno")),
+  runtime("bun", ["bun"], "--preload", without("bun")),
 ];
+
+/** Has the same tests for each runtime. */
+export function onEach(what: string, tests: (runtime: Runtime) => void) {
+  for (const runtime of runtimes) {
+    const { name, skip } = runtime;
+    describe(`${what} on ${name}`, { skip }, () => tests(runtime));
+  }
+}

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { describe, test, type TestContext } from "node:test";
-import { listen, listening, OK, open, start } from "./helper.ts";
-import { runtimes, unless } from "./runtimes.ts";
+import { test, type TestContext } from "node:test";
+import { listen, listening, OK, open, say, start } from "./helper.ts";
+import { onEach, unless } from "./runtimes.ts";
 
 const TAKEN = "listen EADDRINUSE: address already in use";
 const ipv6 = await new Promise<string | false>((resolve) => {
@@ -13,78 +13,73 @@ const ipv6 = await new Promise<string | false>((resolve) => {
   server.on("error", () => resolve(unless(false, "there is no IPv6 here")));
 });
 
-for (const runtime of runtimes) {
-  describe(`the start of server.ts on ${runtime.name}`, {
-    skip: runtime.skip,
-  }, () => {
-    const run = (t: TestContext, env: Record<string, string>) =>
-      start(t, [...runtime.command, "server.ts"], { env });
+onEach("the start of server.ts", (runtime) => {
+  const run = (t: TestContext, env: Record<string, string>) =>
+    start(t, [...runtime.command, "server.ts"], { env });
 
-    test("with PORT=0 takes a free port of 127.0.0.1", async (t) => {
-      const { stderr } = run(t, { PORT: "0" });
-      const port = await listening(stderr);
-      assert.equal(stderr.text, `listening on ('127.0.0.1', ${port})\n`);
-      assert(port > 0);
-      await open(port);
+  test("with PORT=0 takes a free port of 127.0.0.1", async (t) => {
+    const { stderr } = run(t, { PORT: "0" });
+    const port = await listening(stderr);
+    assert.equal(stderr.text, `listening on ('127.0.0.1', ${port})\n`);
+    assert(port > 0);
+    await open(port);
+  });
+
+  test("with HOST=::1 listens there", { skip: ipv6 }, async (t) => {
+    const running = run(t, { HOST: "::1", PORT: "0" });
+    const port = await listening(running.stderr);
+    assert.equal(running.stderr.text, `listening on ('::1', ${port})\n`);
+    const peer = await open(port, "::1");
+    peer.socket.end("close");
+    assert.equal(await peer.dropped(), OK);
+    const { stdout } = await running.ended();
+    assert.match(stdout, /^\('::1', \d+\) ----- close\n/);
+  });
+
+  for (const [HOST, PORT, port] of [["", "", 9999], ["", "65535", 65535]]) {
+    test(`with PORT="${PORT}" means port ${port}`, async (t) => {
+      const env = { HOST: String(HOST), PORT: String(PORT) };
+      const running = run(t, env);
+      const [line] = await running.stderr.match(/^.*\n/);
+      // Whether the port is free is not the test's to say, nor its matter.
+      if (line !== `${TAKEN} 127.0.0.1:${port}\n`) {
+        assert.equal(line, `listening on ('127.0.0.1', ${port})\n`);
+        assert.equal(await say(Number(port), "close"), OK);
+      }
+      await running.ended();
     });
+  }
 
-    test("with HOST=::1 listens there", { skip: ipv6 }, async (t) => {
-      const running = run(t, { HOST: "::1", PORT: "0" });
-      const port = await listening(running.stderr);
-      assert.equal(running.stderr.text, `listening on ('::1', ${port})\n`);
-      const peer = await open(port, "::1");
-      peer.socket.end("close");
-      assert.equal(await peer.dropped(), OK);
-      const { stdout } = await running.ended();
-      assert.match(stdout, /^\('::1', \d+\) ----- close\n/);
+  const HOST = "x".repeat(64); // A label has 63 letters at most (RFC 1035).
+  for (
+    const [name, env, line] of [
+      // TEST-NET-1 of RFC 5737
+      ["another machine's address", { HOST: "192.0.2.1" }, / 192\.0\.2\.1/],
+      ["a name that nobody can have", { HOST }, new RegExp(HOST)],
+      ...["abc", "65536", "-1", "1e3", "80.5", " 80", "80\n"].map((PORT) => {
+        const shown = PORT.replace("\n", "\\u{a}");
+        const line = `PORT is ${shown}, not a whole number from 0 to 65535`;
+        return [`PORT=${JSON.stringify(PORT)}`, { PORT }, line] as const;
+      }),
+    ] as const
+  ) {
+    test(`fails in one line at ${name}`, async (t) => {
+      const end = await run(t, { PORT: "0", ...env }).ended();
+      if (typeof line === "string") assert.equal(end.stderr, `${line}\n`);
+      else assert.match(end.stderr, line);
+      assert.match(end.stderr, /^.+\n$/);
+      assert.equal(end.stdout, "");
+      assert.equal(end.code, 1);
     });
+  }
 
-    for (const [HOST, PORT, port] of [["", "", 9999], ["", "65535", 65535]]) {
-      test(`with PORT="${PORT}" means port ${port}`, async (t) => {
-        const { stderr, signal } = run(t, {
-          HOST: String(HOST),
-          PORT: String(PORT),
-        });
-        const [line] = await stderr.match(/^.*\n/);
-        // Whether the port is free is not the test's to say, nor its matter.
-        if (line !== `${TAKEN} 127.0.0.1:${port}\n`) {
-          assert.equal(line, `listening on ('127.0.0.1', ${port})\n`);
-          signal("SIGKILL");
-        }
-      });
-    }
-
-    const HOST = "x".repeat(64); // A label has 63 letters at most (RFC 1035).
-    for (
-      const [name, env, line] of [
-        // TEST-NET-1 of RFC 5737
-        ["another machine's address", { HOST: "192.0.2.1" }, / 192\.0\.2\.1/],
-        ["a name that nobody can have", { HOST }, new RegExp(HOST)],
-        ...["abc", "65536", "-1", "1e3", "80.5", " 80", "80\n"].map((PORT) => {
-          const shown = PORT.replace("\n", "\\u{a}");
-          const line = `PORT is ${shown}, not a whole number from 0 to 65535`;
-          return [`PORT=${JSON.stringify(PORT)}`, { PORT }, line] as const;
-        }),
-      ] as const
-    ) {
-      test(`fails in one line at ${name}`, async (t) => {
-        const end = await run(t, { PORT: "0", ...env }).ended();
-        if (typeof line === "string") assert.equal(end.stderr, `${line}\n`);
-        else assert.match(end.stderr, line);
-        assert.match(end.stderr, /^.+\n$/);
-        assert.equal(end.stdout, "");
-        assert.equal(end.code, 1);
-      });
-    }
-
-    test("fails in one line where the port is taken", async (t) => {
-      const { port } = await listen();
-      assert.deepEqual(await run(t, { PORT: String(port) }).ended(), {
-        stdout: "",
-        stderr: `${TAKEN} 127.0.0.1:${port}\n`,
-        code: 1,
-        signal: null,
-      });
+  test("fails in one line where the port is taken", async (t) => {
+    const { port } = await listen();
+    assert.deepEqual(await run(t, { PORT: String(port) }).ended(), {
+      stdout: "",
+      stderr: `${TAKEN} 127.0.0.1:${port}\n`,
+      code: 1,
+      signal: null,
     });
   });
-}
+});
