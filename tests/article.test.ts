@@ -9,7 +9,7 @@ import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { listening, OK, open, root, start } from "./helper.ts";
 import * as article from "./python.ts";
-import { nc, onEach, posix, python, runtimes } from "./runtimes.ts";
+import { nc as noNetcat, onEach, posix, python, runtimes } from "./runtimes.ts";
 
 process.env.NODE_V8_COVERAGE = ""; // Other tests cover the scripts already.
 
@@ -84,14 +84,10 @@ onEach("the article's session", ({ name, command }) => {
     assert.equal(running.stdout.text, `${peer.addr} ----- hey bruh\n`);
   });
 
-  for (
-    const line of [
-      "echo hey bruh | nc 127.0.0.1 $PORT",
-      "echo hey bruh | nc -N 127.0.0.1 $PORT",
-      "(echo hey bruh; exec sleep 5) | nc 127.0.0.1 $PORT", // a person types
-    ]
-  ) {
-    test(line, { skip: nc }, async (t) => {
+  const typed = "(echo hey bruh; exec sleep 5) | nc"; // as a person does
+  for (const nc of ["echo hey bruh | nc", "echo hey bruh | nc -N", typed]) {
+    const line = `${nc} 127.0.0.1 $PORT`;
+    test(line, { skip: noNetcat }, async (t) => {
       const { stdout, stderr } = start(t, server, { env: { PORT: "0" } });
       const env = { PORT: String(await listening(stderr)) };
       const printed = start(t, ["sh", "-c", line], { env }).stdout;

@@ -1,9 +1,8 @@
-// Loaded ahead of a script: it hands the script's waits to the test, over a
-// connection to the port that CONTROL names. A wait of 500 ms or more is never
-// over by itself. The test is told of each ("500"), and says when all of that
-// length are over ("pass 500"). "accept ENOBUFS" makes the server fail to
-// accept a client. LOOKUP=two gives each name two addresses. So no test
-// guesses how long something may take.
+// Loaded ahead of a script, so that no test guesses how long something takes. A
+// wait of 500 ms or more is never over by itself. The test is told of each, over
+// a connection to the port that CONTROL names ("500"), and says when all of that
+// length are over ("pass 500"), or that an accept fails ("accept ENOBUFS").
+// LOOKUP=two gives each name two addresses.
 
 import dns from "node:dns";
 import { connect, Server, Socket } from "node:net";

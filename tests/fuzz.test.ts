@@ -6,7 +6,7 @@ import { Buffer, isUtf8 } from "node:buffer";
 import process from "node:process";
 import { test } from "node:test";
 import { OK, serve } from "./helper.ts";
-import { runtimes } from "./runtimes.ts";
+import { onEach } from "./runtimes.ts";
 
 process.env.NODE_V8_COVERAGE = ""; // Other tests cover the scripts already.
 
@@ -53,10 +53,8 @@ function fate(bytes: Buffer): string {
   );
 }
 
-for (const runtime of runtimes) {
-  test(`2000 random messages to server.ts on ${runtime.name}, SEED=${seed}`, {
-    skip: runtime.skip,
-  }, async (t) => {
+onEach(`SEED=${seed}, server.ts`, (runtime) => {
+  test("prints and answers, or reports, 2000 random messages", async (t) => {
     // No silence ends a message here, however slow this machine is.
     const server = await serve(t, runtime);
     const random = generator(seed);
@@ -83,4 +81,4 @@ for (const runtime of runtimes) {
     }
     await server.close(t); // It checks that each is worth exactly one line.
   });
-}
+});

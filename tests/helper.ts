@@ -140,8 +140,7 @@ export async function listening(stderr: Output): Promise<number> {
 export class Peer {
   readonly socket: Socket;
   readonly output: Output;
-  /** The address of this end, as the server prints it. */
-  readonly addr: string;
+  readonly addr: string; // of this end, as the server prints it
 
   constructor(socket: Socket) {
     this.socket = socket.setNoDelay(true); // Each write is a segment.
@@ -189,7 +188,7 @@ export async function say(port: number, bytes: string): Promise<string> {
   return peer.dropped();
 }
 
-/** Listens on a free port. `next` waits for the next client. */
+/** Listens on a free port. `next` waits for the next client, a process. */
 export async function listen() {
   const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
   await once(listener, "listening");
@@ -199,31 +198,28 @@ export async function listen() {
   assert(typeof address === "object" && address);
   const peers: Peer[] = [];
   listener.on("connection", (socket) => peers.push(new Peer(socket)));
-  const next = async (): Promise<Peer> => {
-    if (!peers[0]) await within("client", once(listener, "connection"));
-    return peers.shift() ?? next();
+  const next = async ({ ended }: Pick<Running, "ended">): Promise<Peer> => {
+    if (!peers[0]) await Promise.race([once(listener, "connection"), ended()]);
+    const peer = peers.shift();
+    assert(peer, "the client has ended before it connects");
+    return peer;
   };
   return { port: address.port, peers, next, close };
 }
 
-/**
- * Starts a script whose waits the test controls: `begun` tells how many of `ms`
- * it has begun, `waits` waits until they are so many, `pass` ends them.
- */
+/** Starts a script whose waits the test controls: `pass` ends those of `ms`. */
 export async function startControlled(
   t: TestContext | undefined,
-  { command, preload }: Runtime,
+  { name, command }: Runtime,
   script: string[],
   options: Options = {},
 ) {
   const { port, next } = await listen();
-  const running = start(
-    t,
-    [...command, preload, "./tests/control.ts", ...script],
-    { ...options, env: { CONTROL: String(port), ...options.env } },
-  );
-  const { socket } = await next();
-  const told = new Output(socket);
+  const preload = /deno|bun/.test(name) ? "--preload" : "--import";
+  const all = [...command, preload, "./tests/control.ts", ...script];
+  const env = { CONTROL: String(port), ...options.env };
+  const running = start(t, all, { ...options, env });
+  const { socket, output: told } = await next(running);
   const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
   const waits = (ms: number, count = 1) =>
     told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count);
@@ -232,13 +228,14 @@ export async function startControlled(
   return { ...running, begun, waits, pass, failAccept };
 }
 
+type Running = ReturnType<typeof start>;
 type Controlled = Awaited<ReturnType<typeof startControlled>>;
 
 /** A running server.ts, and what it must print of each client. */
 export class Server {
   readonly running: Controlled;
   readonly port: number;
-  /** Each peer, and how much the server had printed before that connected. */
+  // Each peer, and how much the server had printed before that connected.
   readonly #peers = new Map<Peer, { stdout: number; stderr: number }>();
   readonly #tests = new Set<TestContext>();
   #opened = 0;

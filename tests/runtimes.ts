@@ -7,12 +7,8 @@ import { describe } from "node:test";
 
 export interface Runtime {
   name: string;
-  /** What starts a script: the script's path comes behind it. */
-  command: string[];
-  /** The option that loads a module ahead of the script. */
-  preload: string;
-  /** Why the runtime cannot be had here, or false where it can. */
-  skip: string | false;
+  command: string[]; // The path of a script comes behind it.
+  skip: string | false; // why it cannot be had here, if so
 }
 
 /**
@@ -44,13 +40,6 @@ export const nc = unless(
   "nc is not installed, or not the one of netcat-openbsd",
 );
 
-const runtime = (
-  name: string,
-  command: string[],
-  preload: string,
-  skip: string | false,
-): Runtime => ({ name, command, preload, skip });
-
 /** Node alone: the one that PLAIN_NODE names, or the one that runs the tests. */
 const node = process.env.PLAIN_NODE || process.execPath;
 const typed = runs(
@@ -58,14 +47,14 @@ const typed = runs(
   "-e",
   "process.features.typescript || process.abort()",
 );
-const tsxCommand = [process.execPath, "--import", "tsx/esm"];
+const loadsTsx = [process.execPath, "--import", "tsx/esm"];
 
-export const tsx = runtime("tsx", tsxCommand, "--import", false);
-export const runtimes = [
+export const tsx: Runtime = { name: "tsx", command: loadsTsx, skip: false };
+export const runtimes: Runtime[] = [
   tsx,
-  runtime("node", [node], "--import", unless(typed, "Node is below 22.18")),
-  runtime("deno", ["deno", "run", "-A"], "--preload", without("deno")),
-  runtime("bun", ["bun"], "--preload", without("bun")),
+  { name: "node", command: [node], skip: unless(typed, "Node is below 22.18") },
+  { name: "deno", command: ["deno", "run", "-A"], skip: without("deno") },
+  { name: "bun", command: ["bun"], skip: without("bun") },
 ];
 
 /** Has the same tests for each runtime. */
