@@ -98,9 +98,6 @@ onEach("the article's session", ({ name, command }) => {
   }
 });
 
-test("the article's session by npx, as the README has it", (t) =>
-  session(t, ["npx", "-y", "tsx", "server.ts"], ["npx", "tsx", "client.ts"]));
-
 test("Ctrl-C ends npx tsx and its children", { skip: posix }, async (t) => {
   const running = start(t, ["npx", "tsx", "server.ts"], { env: { PORT: "0" } });
   const port = await listening(running.stderr);

@@ -33,13 +33,12 @@ after(() => {
 
 /** Gives what `promise` gives, or throws after 20 s without it. */
 export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
-  const done = new AbortController();
-  const { signal } = done;
-  const late = pause(20_000, 0, { signal, ref: false }).then(() => {
-    throw new Error(`no ${what} within 20 s`);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`no ${what} within 20 s`);
+    timer = setTimeout(reject, 20_000, error).unref();
   });
-  late.catch(() => {}); // The abort below is no failure.
-  return await Promise.race([promise, late]).finally(() => done.abort());
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** What has come from a stream so far, and a way to wait for more of it. */
@@ -220,7 +219,14 @@ export async function startControlled(
   const env = { CONTROL: String(port), ...options.env };
   const running = start(t, all, { ...options, env });
   const { socket, output: told } = await next(running);
-  const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
+  const counts = new Map<string, number>();
+  let read = 0;
+  const begun = (ms: number): number => {
+    const lines = told.text.slice(read).split("\n").slice(0, -1);
+    for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+    read = told.text.lastIndexOf("\n") + 1;
+    return counts.get(String(ms)) ?? 0;
+  };
   const waits = (ms: number, count = 1) =>
     told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count);
   const pass = (ms: number) => socket.write(`pass ${ms}\n`);

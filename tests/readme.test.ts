@@ -113,14 +113,15 @@ test("each block is run or compared, or says why not", () => {
 
 test("the change that it proposes makes the server answer in capitals", async (t) => {
   const cwd = folder(t);
+  const bin = join(cwd, "node_modules/.bin/tsx");
   const text = fs.readFileSync(join(cwd, "server.ts"), "utf8");
   assert(text.includes(find("ts")));
   const changed = text.replace(find("ts"), find("ts change"));
   fs.writeFileSync(join(cwd, "server.ts"), changed);
   const env = { PORT: "0" };
-  const server = start(t, ["npx", "tsx", "server.ts"], { cwd, env });
+  const server = start(t, [bin, "server.ts"], { cwd, env });
   env.PORT = String(await listening(server.stderr));
-  const client = start(t, ["npx", "tsx", "client.ts", "close"], { cwd, env });
+  const client = start(t, [bin, "client.ts", "close"], { cwd, env });
   assert.equal((await client.ended()).stdout, "CLOSE\n");
 });
 
