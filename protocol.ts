@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import process from "node:process";
 
 const MAX_BYTES = 1024; // of a message; the article's recv(1024) limits a read
-const QUIET_MS = 500; // Usually, TCP sends lost bytes again sooner than that.
+const QUIET_MS = 500; // Bytes lost on the way are usually sent again sooner.
 const DEADLINE_MS = 30_000; // In the client, this includes the connecting.
 const receiving = new Set<Socket>(); // where the message is not complete yet
 
@@ -42,7 +42,7 @@ export async function receive(socket: Socket): Promise<Uint8Array> {
     socket.destroy(new Error(`not complete in ${DEADLINE_MS / 1000} s`));
   }, DEADLINE_MS);
   socket.on("timeout", () => socket.push(null)); // null ends the loop below.
-  socket.on("error", () => {}); // The loop throws it. Later, it is harmless.
+  socket.on("error", () => {}); // Else it ends Node. The loop throws it, too.
   receiving.add(socket);
   let bytes = Buffer.alloc(0);
   try {
@@ -65,7 +65,7 @@ export function stopReceiving(): void {
   for (const socket of receiving) socket.destroy(new Error("dropped at close"));
 }
 
-// What could forge a line: controls, line separators, turns of the direction.
+// With these, a client could fake another line, or turn the text around.
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const escape = (char: string) => `\\u{${char.charCodeAt(0).toString(16)}}`;
 const cannotPrint = (error: Error) => fail(`cannot print: ${error.message}`);

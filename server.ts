@@ -32,7 +32,7 @@ server.on("connection", async (commSocket) => {
     if (message === "close" && server.listening) { // only the first "close"
       server.close(); // Accept no new clients.
       await print(`disconnecting from ${addr}`);
-      // In 500 ms, drop slow clients. unref(): if there are none, end at once.
+      // In 500 ms, drop slow clients. unref(): if there are none, do not wait.
       setTimeout(stopReceiving, 500).unref();
     }
   } catch (error) { // This client has failed. The server goes on.
@@ -51,4 +51,4 @@ server.on("error", (error) => {
   if (!server.listening) fail(error.message); // The server could not start.
   console.error(error.message); // One client could not be accepted.
 });
-process.stderr.on("error", () => {}); // If it is closed, go on without it.
+process.stderr.on("error", () => {}); // Go on, even if nobody reads that.

@@ -9,7 +9,7 @@ import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { listening, OK, open, root, start } from "./helper.ts";
 import * as article from "./python.ts";
-import { nc as noNetcat, onEach, posix, python, runtimes } from "./runtimes.ts";
+import { netcat, onEach, posix, python, runtimes } from "./runtimes.ts";
 
 process.env.NODE_V8_COVERAGE = ""; // Other tests cover the scripts already.
 
@@ -63,13 +63,13 @@ onEach("the article's session", ({ name, command }) => {
 
   test(
     "the article's client, in Python",
-    { skip: python },
+    { skip: python() },
     (t) => session(t, server, ["python3", "-c", article.client]),
   );
 
   test(
     "the article's server, in Python",
-    { skip: python },
+    { skip: python() },
     (t) => session(t, ["python3", "-c", article.server], client),
   );
 
@@ -87,7 +87,7 @@ onEach("the article's session", ({ name, command }) => {
   const typed = "(echo hey bruh; exec sleep 5) | nc"; // as a person does
   for (const nc of ["echo hey bruh | nc", "echo hey bruh | nc -N", typed]) {
     const line = `${nc} 127.0.0.1 $PORT`;
-    test(line, { skip: noNetcat }, async (t) => {
+    test(line, { skip: netcat() }, async (t) => {
       const { stdout, stderr } = start(t, server, { env: { PORT: "0" } });
       const env = { PORT: String(await listening(stderr)) };
       const printed = start(t, ["sh", "-c", line], { env }).stdout;

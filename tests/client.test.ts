@@ -12,16 +12,12 @@ import { linux, onEach } from "./runtimes.ts";
 
 const usage = "usage: npx tsx client.ts <message>";
 
-/** The end of a client that has printed `text`. */
-function success(text: string) {
-  return { stdout: `${text}\n`, stderr: "", code: 0, signal: null };
+/** How a client ends that has printed `text`, or nothing but the reason. */
+const success = (text: string) => end(`${text}\n`, "", 0);
+const failure = (reason: string, code = 1) => end("", `${reason}\n`, code);
+function end(stdout: string, stderr: string, code: number) {
+  return { stdout, stderr, code, signal: null };
 }
-
-/** The end of a client that has printed nothing but the reason. */
-function failure(reason: string, code = 1) {
-  return { stdout: "", stderr: `${reason}\n`, code, signal: null };
-}
-
 const noReply = (port: number, why: string) =>
   failure(`no valid reply from ('127.0.0.1', ${port}): ${why}`);
 

@@ -2,8 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OK, open, serve } from "./helper.ts";
+import { OK, open, type Peer, serve } from "./helper.ts";
 import { onEach, posix } from "./runtimes.ts";
+
+/** What is printed for the one who says `close`. */
+const transcript = ({ addr }: Peer) =>
+  `${addr} ----- close\ndisconnecting from ${addr}\n`;
 
 onEach("`close`", (runtime) => {
   test("ends the server at once where nobody is left", async (t) => {
@@ -11,7 +15,7 @@ onEach("`close`", (runtime) => {
     const peer = await server.say(t, "close");
     // No wait of 500 ms is ever over here.
     assert.deepEqual(await server.running.ended(), {
-      stdout: `${peer.addr} ----- close\ndisconnecting from ${peer.addr}\n`,
+      stdout: transcript(peer),
       stderr: `listening on ('127.0.0.1', ${server.port})\n`,
       code: 0,
       signal: null,
@@ -30,11 +34,8 @@ onEach("`close`", (runtime) => {
     await server.answered(peer, "close");
     const end = await server.running.ended();
     assert.equal(end.stderr, `listening on ('127.0.0.1', ${server.port})\n`);
-    assert.equal(
-      end.stdout,
-      `${closer.addr} ----- close\ndisconnecting from ${closer.addr}\n` +
-        `${peer.addr} ----- close\n`, // and no second `disconnecting`
-    );
+    const second = `${peer.addr} ----- close\n`; // and nothing else
+    assert.equal(end.stdout, transcript(closer) + second);
     assert.equal(end.code, 0);
   });
 
@@ -52,10 +53,7 @@ onEach("`close`", (runtime) => {
     }
     const { stdout, stderr, code } = await server.running.ended();
     assert.equal(stderr.split("\n").length, 4); // listening, and these two
-    assert.equal(
-      stdout,
-      `${closer.addr} ----- close\ndisconnecting from ${closer.addr}\n`,
-    );
+    assert.equal(stdout, transcript(closer));
     assert.equal(code, 0);
   });
 

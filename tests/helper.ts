@@ -219,14 +219,7 @@ export async function startControlled(
   const env = { CONTROL: String(port), ...options.env };
   const running = start(t, all, { ...options, env });
   const { socket, output: told } = await next(running);
-  const counts = new Map<string, number>();
-  let read = 0;
-  const begun = (ms: number): number => {
-    const lines = told.text.slice(read).split("\n").slice(0, -1);
-    for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
-    read = told.text.lastIndexOf("\n") + 1;
-    return counts.get(String(ms)) ?? 0;
-  };
+  const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
   const waits = (ms: number, count = 1) =>
     told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count);
   const pass = (ms: number) => socket.write(`pass ${ms}\n`);

@@ -1,11 +1,11 @@
-// encode, decode and print by themselves. The other tests try receive, toPort
+// encode, decode, print and toPort by themselves. The other tests try receive
 // and fail, through the scripts.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { test } from "node:test";
-import { decode, encode, print } from "../protocol.ts";
+import { decode, encode, print, toPort } from "../protocol.ts";
 
 test("encode gives UTF-8, with nothing added", () => {
   for (const text of ["hey bruh", "€", "\ufeff", "😀\n", "x".repeat(1024)]) {
@@ -69,14 +69,11 @@ test("print escapes what moves the cursor or forges a line", async (t) => {
     ...range(0x202a, 0x202e).concat(range(0x2066, 0x2069)), // of direction
   ]);
   let written = "";
-  const { mock } = t.mock.method(
-    process.stdout,
-    "write",
-    (line: string, done: () => void) => {
-      written = line;
-      done();
-    },
-  );
+  const write = (line: string, done: () => void) => {
+    written = line;
+    done();
+  };
+  const { mock } = t.mock.method(process.stdout, "write", write);
   const lines = [];
   for (let i = 0; i < codes.length; i += 1000) {
     const some = codes.slice(i, i + 1000);
@@ -88,4 +85,19 @@ test("print escapes what moves the cursor or forges a line", async (t) => {
   }
   mock.restore();
   for (const [line, expected] of lines) assert.equal(line, expected);
+});
+
+test("toPort takes whole numbers from 0 to 65535, and ends at others", (t) => {
+  for (const port of [0, 1, 9999, 65535]) assert.equal(toPort(`${port}`), port);
+  const said = t.mock.method(console, "error", () => {});
+  const exit = t.mock.method(process, "exit", () => {
+    throw new Error("exit");
+  });
+  const wrong = ["", "abc", "65536", "-1", "1e3", "80.5", " 80", "0x50", "٣"];
+  for (const port of wrong) assert.throws(() => toPort(port), /^Error: exit$/);
+  assert.deepEqual(
+    said.mock.calls.map(({ arguments: [line] }) => line),
+    wrong.map((port) => `PORT is ${port}, not a whole number from 0 to 65535`),
+  );
+  assert(exit.mock.calls.every((call) => call.arguments[0] === 1));
 });

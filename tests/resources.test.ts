@@ -29,14 +29,14 @@ onEach("a shortage at server.ts", (runtime) => {
       before: ["sh", "-c", `exec 3<&0; ${late}`, "sh"],
     });
     const peers = [];
-    const texts: string[] = [];
+    const lines: string[] = [];
     for (let i = 0; i < 240; i++) {
       const text = `${i} `.padEnd(900, "x");
-      texts.push(text);
       // Deno's whole process waits while it cannot print.
       const peer = await server.open(t, runtime.name !== "deno");
       peer.socket.end(text);
       peers.push(peer);
+      lines.push(`${peer.addr} ----- ${text}`);
     }
     // A pipe has room for 64 KiB on Linux, 72 of these lines.
     const early = peers.filter((peer) => peer.output.text === OK);
@@ -45,7 +45,6 @@ onEach("a shortage at server.ts", (runtime) => {
     server.running.child.stdin?.write("go\n");
     for (const peer of peers) assert.equal(await peer.dropped(), OK);
     const { stdout } = await server.close(t);
-    const lines = peers.map(({ addr }, i) => `${addr} ----- ${texts[i]}`);
     assert.deepEqual(stdout.split("\n").slice(0, 240).sort(), lines.sort());
   });
 

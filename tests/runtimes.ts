@@ -31,14 +31,11 @@ function without(command: string): string | false {
   return unless(runs(command, "--version"), `${command} is not installed`);
 }
 
-const { platform } = process;
-export const linux = unless(platform === "linux", "this counts on Linux");
-export const posix = unless(platform !== "win32", "Windows has no signals");
-export const python = without("python3");
-export const nc = unless(
-  runs("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD"),
-  "nc is not installed, or not the one of netcat-openbsd",
-);
+export const linux = unless(process.platform === "linux", "it needs Linux");
+export const posix = unless(process.platform !== "win32", "it needs signals");
+export const python = () => without("python3");
+const openbsd = () => runs("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD");
+export const netcat = () => unless(openbsd(), "there is no nc of OpenBSD's");
 
 /** Node alone: the one that PLAIN_NODE names, or the one that runs the tests. */
 const node = process.env.PLAIN_NODE || process.execPath;

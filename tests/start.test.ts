@@ -36,38 +36,34 @@ onEach("the start of server.ts", (runtime) => {
     assert.match(stdout, /^\('::1', \d+\) ----- close\n/);
   });
 
-  for (const [HOST, PORT, port] of [["", "", 9999], ["", "65535", 65535]]) {
-    test(`with PORT="${PORT}" means port ${port}`, async (t) => {
-      const env = { HOST: String(HOST), PORT: String(PORT) };
-      const running = run(t, env);
-      const [line] = await running.stderr.match(/^.*\n/);
-      // Whether the port is free is not the test's to say, nor its matter.
-      if (line !== `${TAKEN} 127.0.0.1:${port}\n`) {
-        assert.equal(line, `listening on ('127.0.0.1', ${port})\n`);
-        assert.equal(await say(Number(port), "close"), OK);
-      }
-      await running.ended();
-    });
-  }
+  test("with HOST and PORT empty means 127.0.0.1 and 9999", async (t) => {
+    const running = run(t, { HOST: "", PORT: "" });
+    const [line] = await running.stderr.match(/^.*\n/);
+    // Whether the port is free is not the test's to say, nor its matter.
+    if (line !== `${TAKEN} 127.0.0.1:9999\n`) {
+      assert.equal(line, "listening on ('127.0.0.1', 9999)\n");
+      assert.equal(await say(9999, "close"), OK);
+    }
+    await running.ended();
+  });
 
   const HOST = "x".repeat(64); // A label has 63 letters at most (RFC 1035).
   for (
     const [name, env, line] of [
       // TEST-NET-1 of RFC 5737
-      ["another machine's address", { HOST: "192.0.2.1" }, / 192\.0\.2\.1/],
-      ["a name that nobody can have", { HOST }, new RegExp(HOST)],
-      ...["abc", "65536", "-1", "1e3", "80.5", " 80", "80\n"].map((PORT) => {
-        const shown = PORT.replace("\n", "\\u{a}");
-        const line = `PORT is ${shown}, not a whole number from 0 to 65535`;
-        return [`PORT=${JSON.stringify(PORT)}`, { PORT }, line] as const;
-      }),
+      [
+        "another machine's address",
+        { HOST: "192.0.2.1" },
+        /^.* 192\.0\.2\.1.*\n$/,
+      ],
+      ["a name that nobody can have", { HOST }, new RegExp(`^.*${HOST}.*\n$`)],
+      ["PORT=abc", { PORT: "abc" }, /^PORT is abc, not .* 0 to 65535\n$/],
+      ["PORT=\\n", { PORT: "\n" }, /^PORT is \\u\{a\}, not .* 0 to 65535\n$/],
     ] as const
   ) {
     test(`fails in one line at ${name}`, async (t) => {
       const end = await run(t, { PORT: "0", ...env }).ended();
-      if (typeof line === "string") assert.equal(end.stderr, `${line}\n`);
-      else assert.match(end.stderr, line);
-      assert.match(end.stderr, /^.+\n$/);
+      assert.match(end.stderr, line);
       assert.equal(end.stdout, "");
       assert.equal(end.code, 1);
     });
