@@ -1,95 +1,73 @@
-// What the server and the client share. First, messages: their bytes, their
-// text, and where one ends. Then printing, the port, and ending with an error.
+// A message, for both scripts: its text, its bytes, and where it ends.
 
-import { Buffer, isUtf8 } from "node:buffer"; // A Buffer is an array of bytes.
+import { Buffer, isUtf8 } from "node:buffer"; // A Buffer holds bytes.
 import type { Socket } from "node:net";
 import process from "node:process";
 
-const MAX_BYTES = 1024; // of a message; the article's recv(1024) limits a read
-const QUIET_MS = 500; // Bytes lost on the way are usually sent again sooner.
-const DEADLINE_MS = 30_000; // In the client, this includes the connecting.
-const receiving = new Set<Socket>(); // where the message is not complete yet
+const MAX_BYTES = 1024; // of a message, as in the article's recv(1024)
 
-/** Gives the UTF-8 bytes of `message`. Throws a RangeError if not 1 to 1024. */
-export function encode(message: string): Uint8Array {
-  const bytes = Buffer.from(message);
+/** Gives `text` in UTF-8. Throws an Error unless that is 1 to 1024 bytes. */
+export function encode(text: string): Buffer {
+  const bytes = Buffer.from(text);
   if (bytes.length >= 1 && bytes.length <= MAX_BYTES) return bytes;
-  throw new RangeError(
-    `the message has ${bytes.length} bytes, not 1 to ${MAX_BYTES}`,
-  );
+  throw new Error(`message has ${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
 }
 
 /**
- * Gives the text of `bytes`. If it ends in a line break, as `nc` sends it, that
- * one is removed. Throws a TypeError if the bytes are not UTF-8.
+ * Gives the text of `bytes`, without one line break at its end (the terminal
+ * tool `nc` adds it). Throws an Error if not 1 to 1024 bytes of UTF-8.
  */
-export function decode(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new TypeError("not UTF-8");
-  return Buffer.from(bytes).toString().replace(/\r?\n$/, "");
-}
-
-/**
- * Gives the bytes of the one message that the other side sends. A read may give
- * only a part of it, so this reads until the sender has finished sending. Some
- * senders (the article's client, `nc`) wait for the reply before they finish.
- * So, once bytes have come, 500 ms without more are the end as well.
- *
- * Throws an Error if no bytes or over 1024 come, if they are not complete in
- * 30 s, or if the connection fails.
- */
-export async function receive(socket: Socket): Promise<Uint8Array> {
-  const deadline = setTimeout(() => {
-    socket.destroy(new Error(`not complete in ${DEADLINE_MS / 1000} s`));
-  }, DEADLINE_MS);
-  socket.on("timeout", () => socket.push(null)); // null ends the loop below.
-  socket.on("error", () => {}); // Else it ends Node. The loop throws it, too.
-  receiving.add(socket);
-  let bytes = Buffer.alloc(0);
-  try {
-    // Each chunk is what one read gave. The socket stays open for the reply.
-    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-      bytes = Buffer.concat([bytes, chunk]);
-      if (bytes.length > MAX_BYTES) throw new Error(`over ${MAX_BYTES} bytes`);
-      socket.setTimeout(QUIET_MS);
-    }
-  } finally {
-    clearTimeout(deadline);
-    receiving.delete(socket);
+export function decode(bytes: Buffer): string {
+  if (bytes.length < 1 || bytes.length > MAX_BYTES) {
+    throw new Error(`received ${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
   }
-  if (bytes.length === 0) throw new Error("no bytes came");
-  return bytes;
+  if (!isUtf8(bytes)) throw new Error("received bytes that are not UTF-8");
+  return bytes.toString().replace(/\r?\n$/, "");
 }
-
-/** Makes each `receive` that is not done yet throw an Error. */
-export function stopReceiving(): void {
-  for (const socket of receiving) socket.destroy(new Error("dropped at close"));
-}
-
-// With these, a client could fake another line, or turn the text around.
-const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
-const escape = (char: string) => `\\u{${char.charCodeAt(0).toString(16)}}`;
-const cannotPrint = (error: Error) => fail(`cannot print: ${error.message}`);
 
 /**
- * Prints `text` as one line, in which unsafe characters become `\u{1b}` and the
- * like. `await print(...)` waits until the line is written. If it cannot be
- * written, this ends the process.
+ * Gives a Promise of the bytes of one message: `await` waits for them. They may
+ * come in pieces. They are complete when the sender has finished sending, or
+ * after 500 ms without more: the article's client and `nc` wait for the reply
+ * before they finish. Throws an Error if the connection fails, or after 30 s.
+ */
+export function receive(socket: Socket): Promise<Buffer> {
+  let bytes = Buffer.alloc(0); // b""
+  // Later, resolve(x) acts as "return x", and reject(x) as "raise x".
+  return new Promise((resolve, reject) => {
+    socket.on("data", (chunk) => { // A chunk is what one recv() would return.
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length > MAX_BYTES) resolve(bytes); // decode() refuses them.
+      socket.setTimeout(500); // After 500 ms without data, "timeout" comes.
+    });
+    socket.on("timeout", () => socket.push(null)); // null makes "end" come.
+    socket.on("end", () => resolve(bytes));
+    socket.on("error", (err) => reject(err));
+    const deadline = setTimeout(() => {
+      socket.destroy(new Error("no complete message in 30 s")); // then "error"
+    }, 30_000);
+    socket.on("close", () => clearTimeout(deadline)); // or Node waits 30 s
+  });
+}
+
+/**
+ * Prints `text` as one line. `await` waits until it is written. Characters that
+ * could start a new line, move the cursor or reverse text (Bidi) are shown as
+ * codes such as `\u{1b}`.
  */
 export function print(text: string): Promise<void> {
-  const line = text.replace(UNSAFE, escape) + "\n";
-  return new Promise<void>((done) => {
-    process.stdout.write(line, (error) => error ? cannotPrint(error) : done());
-  }).catch(cannotPrint); // Where a disk is full, Deno throws the error.
+  const line = text.replace(
+    /[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}\p{Bidi_Control}]/gu,
+    (char) => `\\u{${char.charCodeAt(0).toString(16)}}`, // hex(ord(char))
+  );
+  return new Promise((resolve) => { // once written: fail if err, else resolve
+    process.stdout.write(`${line}\n`, (err) => err ? fail(err) : resolve());
+  });
 }
 
-/** Gives the port, 0 to 65535, that `text` says, or ends the process. */
-export function toPort(text: string): number {
-  if (/^\d+$/.test(text) && Number(text) <= 65535) return Number(text);
-  return fail(`PORT is ${text}, not a whole number from 0 to 65535`);
-}
-
-/** Ends the process with `line` on standard error and the exit code `code`. */
-export function fail(line: string, code = 1): never {
-  console.error(line.replace(UNSAFE, escape));
-  process.exit(code);
+/** Ends the program with one line that says why. Throws mistakes again. */
+export function fail(err: Error & { code?: string }): never { // perhaps a code
+  if (err instanceof TypeError || err instanceof ReferenceError) throw err;
+  console.error(err.message || err.code); // Some errors have only a code.
+  process.exit(1);
 }

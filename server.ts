@@ -1,54 +1,47 @@
-// The article's server: it prints what each client says and replies "OKay got
-// it", until a client says "close". Start it with: npx tsx server.ts
+// The article's server, line by line. Start it with: npx tsx server.ts
 
 import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
-import { decode, encode, fail, print } from "./protocol.ts";
-import { receive, stopReceiving, toPort } from "./protocol.ts";
+import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-// If the environment variable HOST or PORT is set, it is used instead.
-const serverIP = process.env.HOST || "127.0.0.1";
-const port = toPort(process.env.PORT || "9999"); // from text to a number
+const { SERVER_IP, PORT } = process.env; // environment variables, if set
+const serverIP = SERVER_IP || "127.0.0.1"; // or else this computer alone
+const port = Number(PORT || 9999);
 
-// socket(). allowHalfOpen lets us reply after the client has finished sending.
-// Without it, Node would hang up at that moment.
-const server = createServer({ allowHalfOpen: true });
+// allowHalfOpen: when the client finishes sending, the connection stays open.
+const server = createServer({ allowHalfOpen: true }); // socket()
+server.listen(port, serverIP); // bind(), listen()
 
-// bind() and listen(4). The article's 4 does not limit how many can connect,
-// only how many can wait until they are accepted. When 24 clients came at once,
-// half of them waited a second or longer (measured on Linux). With 511, which
-// is Node's default anyway, none did.
-server.listen({ host: serverIP, port, backlog: 511 });
-
-// The while loop and accept(): Node calls this function once for each client.
-// An `await` pauses this one call. Meanwhile, Node runs those of other clients.
-server.on("connection", async (commSocket) => {
-  if (!commSocket.remoteAddress) return commSocket.destroy(); // It has left.
+// Node calls this function once for each client. `await` waits for a result,
+// and meanwhile other clients get their turn. (Only async functions may await.)
+server.on("connection", async (commSocket) => { // while connection: accept()
+  if (!commSocket.remoteAddress) { // The client has already hung up.
+    commSocket.destroy(); // close()
+    return;
+  }
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
   try {
-    const message = decode(await receive(commSocket));
-    await print(`${addr} ----- ${message}`);
+    const message = decode(await receive(commSocket)); // recv(1024).decode()
+    await print(`${addr} ----- ${message}`); // print(), and wait for it
     commSocket.end(encode("OKay got it")); // send(), and finish sending
-    if (message === "close" && server.listening) { // only the first "close"
-      server.close(); // Accept no new clients.
+    if (message === "close") {
+      server.close(); // connection = False
       await print(`disconnecting from ${addr}`);
-      // In 500 ms, drop slow clients. unref(): if there are none, do not wait.
-      setTimeout(stopReceiving, 500).unref();
+      // Exit after 500 ms if other clients stay, or else sooner: unref().
+      setTimeout(() => process.exit(), 500).unref();
     }
-  } catch (error) { // This client has failed. The server goes on.
-    console.error(`${addr}: ${(error as Error).message}`);
-    commSocket.destroy(); // Hang up, without a reply.
+  } catch (err) { // A mistake in this script is raised again.
+    if (err instanceof TypeError || err instanceof ReferenceError) throw err;
+    console.error(`${addr}: ${err}`); // print() to standard error
+    commSocket.destroy(); // close(), without a reply
   }
 });
 
-// What the article leaves out. It goes to standard error (console.error), so
-// that standard output has the article's lines and nothing else.
-server.on("listening", () => {
-  const bound = server.address() as AddressInfo; // the real port, if PORT is 0
-  console.error(`listening on ('${bound.address}', ${bound.port})`);
+server.on("listening", () => { // With PORT=0, the system has picked the port.
+  const { address, port } = server.address() as AddressInfo; // as: its type
+  console.error(`listening on ('${address}', ${port})`);
 });
-server.on("error", (error) => {
-  if (!server.listening) fail(error.message); // The server could not start.
-  console.error(error.message); // One client could not be accepted.
+server.on("error", (err) => {
+  if (!server.listening) fail(err); // Never started: end the program.
+  console.error(err.message); // One client could not be accepted.
 });
-process.stderr.on("error", () => {}); // Go on, even if nobody reads that.

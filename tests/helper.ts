@@ -1,325 +1,210 @@
-// The plumbing of the tests: scripts as processes, bare peers on sockets, and
-// waits for what they do. Nothing that is started here outlives its test file.
+// What the tests share: runtimes, scripts as processes, and their peers.
 
 import assert from "node:assert/strict";
-import { spawn, type StdioOptions } from "node:child_process";
-import { EventEmitter, once } from "node:events";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import type { Readable } from "node:stream";
-import { after, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Runtime, tsx } from "./runtimes.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
-export const OK = "OKay got it";
+export const OK = "OKay got it"; // what server.ts answers
+export const MAX = 1024; // the most bytes of a message
 
-/** Kills what is still running when this process ends, even by SIGKILL. */
-const guard = spawn(process.execPath, [
-  "-e",
-  `const ids = new Set();
-   process.stdin.on("data", (text) => {
-     for (const id of String(text).match(/\\d+/g)) ids.delete(id) || ids.add(id);
-   }).on("end", () => {
-     for (const id of ids) try { process.kill(-id, "SIGKILL") } catch {}
-   });`,
-], { stdio: ["pipe", "ignore", "ignore"], env: {}, detached: true });
-const left = new Set<{ destroy(): void }>();
-after(() => {
-  for (const one of left) one.destroy();
-  guard.stdin?.end();
-});
+/** For `skip`: why a test cannot run here, if so. NO_SKIPS makes it an error. */
+export function unless(canRun: boolean, reason: string): string | false {
+  if (canRun) return false;
+  if (process.env.NO_SKIPS) throw new Error(`NO_SKIPS is set, but ${reason}`);
+  return reason;
+}
+const needs = (what: string, name: string, ...args: string[]) =>
+  unless(spawnSync(name, args).status === 0, `${what} is missing`);
+const grep = "nc -h 2>&1 | grep -q OpenBSD";
+const windows = process.platform === "win32";
+export const posix = unless(!windows, "Windows has no sh and no signals");
+export const python = posix || needs("Python", "python3", "--version");
+export const netcat = posix || needs("OpenBSD's nc", "sh", "-c", grep);
 
-/** Gives what `promise` gives, or throws after 20 s without it. */
-export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`no ${what} within 20 s`);
-    timer = setTimeout(reject, 20_000, error).unref();
-  });
-  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+const node = process.env.PLAIN_NODE || process.execPath;
+const strips = "process.features.typescript || nope";
+const old = needs("Node 22.18 or later", node, "-e", strips);
+const [deno, bun] = ["deno", "bun"].map((name) => needs(name, name, "-v"));
+export const tsx = [process.execPath, "--import", "tsx/esm"];
+export const runtimes = [
+  { name: "tsx", command: tsx, skip: false },
+  { name: "node", command: [node], skip: old },
+  { name: "deno", command: ["deno", "run", "-A"], skip: deno },
+  { name: "bun", command: ["bun"], skip: bun },
+];
+export type Runtime = typeof runtimes[number];
+
+/** Has the same tests for each runtime. */
+export function onEach(what: string, tests: (runtime: Runtime) => void) {
+  for (const runtime of runtimes) {
+    const options = { skip: runtime.skip, concurrency: 3 };
+    describe(`${what} on ${runtime.name}`, options, () => tests(runtime));
+  }
 }
 
-/** What has come from a stream so far, and a way to wait for more of it. */
+/** Waits until `look` finds something, and gives that. Throws after 20 s. */
+export async function until<T>(what: unknown, look: () => T | null | false) {
+  for (const end = Date.now() + 20_000; Date.now() < end; await pause(5)) {
+    const found = look();
+    if (found) return found;
+  }
+  throw new Error(`${what} has not come within 20 s`);
+}
+
+/** What has come from a stream so far. */
 export class Output {
   text = "";
   ended = false;
-  readonly #news = new EventEmitter().setMaxListeners(0);
 
   constructor(stream: Readable) {
     stream.setEncoding("utf8").on("data", (text) => this.text += text);
-    for (const event of ["data", "end", "close"]) {
-      stream.on(event, () => {
-        this.ended ||= event !== "data";
-        this.#news.emit("news");
-      });
-    }
-    stream.on("error", () => {}); // `close` follows.
+    stream.on("end", () => this.ended = true);
+    stream.on("close", () => this.ended = true);
+    stream.on("error", () => {}); // "close" follows.
   }
 
-  /** Waits until `look` finds something, and gives that. */
-  until<T>(what: unknown, look: () => T | false | null): Promise<T> {
-    const wait = async (): Promise<T> => {
-      const found = look();
-      if (found !== null && found !== false) return found;
-      assert(!this.ended, `the output has ended without ${what}`);
-      await once(this.#news, "news");
-      return wait();
-    };
-    return within(`${what} in the output`, wait());
+  /** Waits until `pattern` matches what has come. */
+  match(pattern: RegExp): Promise<RegExpMatchArray> {
+    return until(pattern, () => {
+      const found = this.text.match(pattern);
+      assert(found || !this.ended, `it has ended without ${pattern}`);
+      return found;
+    });
   }
 
-  /** Waits until `pattern` matches what has come, from this offset on. */
-  match(pattern: RegExp, from = 0): Promise<RegExpMatchArray> {
-    return this.until(pattern, () => this.text.slice(from).match(pattern));
+  /** Waits until the stream has ended; gives all that came. */
+  async all(): Promise<string> {
+    await until("the end of the output", () => this.ended);
+    return this.text;
   }
 }
+
+// Ends what runs longer than this process. It is told each start and each end.
+const guard = spawn(process.execPath, [
+  "-e",
+  `let ids = "";
+  process.stdin.on("data", (text) => ids += text).on("end", () => {
+    for (const id of ids.match(/<-?\\d+>/g) ?? []) if (ids.split(id).length === 2)
+      try { process.kill(id.slice(1, -1), "SIGKILL") } catch {}
+  });`,
+], { stdio: ["pipe", "ignore", "ignore"], env: {}, detached: true });
+guard.unref();
+(guard.stdin as Socket).unref();
 
 export interface Options {
   env?: Record<string, string>;
   cwd?: string;
-  stdout?: number; // a file to print to, in place of a pipe
+  closed?: boolean; // Nobody reads what it prints.
   before?: string[]; // what stands ahead of the command
 }
 
-/** Not for the scripts under test: the settings of who runs the tests. */
-const unset = "HOST PORT FORCE_COLOR NO_COLOR NODE_OPTIONS NODE_TEST_CONTEXT";
-
-/** Starts a command, in a process group of its own, since npx has children. */
+/** Starts a command, or a line of a shell, that ends with the test. */
 export function start(
-  t: TestContext | undefined,
-  command: string[],
-  { env, cwd = root, stdout: file, before = [] }: Options = {},
+  t: TestContext,
+  command: string | string[],
+  { env: more, cwd = root, closed, before = [] }: Options = {},
 ) {
+  if (typeof command === "string") command = ["sh", "-c", command];
   const [name = "", ...args] = [...before, ...command];
-  const inherited: NodeJS.ProcessEnv = { ...process.env };
-  for (const name of unset.split(" ")) delete inherited[name];
-  // c8 cannot add up the coverage of a file that two runtimes translate. Node
-  // hands this variable on even if it is deleted, so it is emptied.
-  if (!args.includes("tsx/esm")) inherited.NODE_V8_COVERAGE = "";
-  inherited.npm_config_loglevel = "error"; // npx may have warnings to print.
-  const stdio: StdioOptions = ["pipe", file ?? "pipe", "pipe"];
-  const all = { cwd, env: { ...inherited, ...env }, stdio, detached: true };
-  const child = spawn(name, args, all);
-  const { pid } = child;
-  assert(pid && child.stderr, `${name} does not start`);
-  const stderr = new Output(child.stderr);
-  const stdout = child.stdout ? new Output(child.stdout) : stderr;
-  const signal = (name: NodeJS.Signals) => process.kill(-pid, name);
-  const alive = { destroy: () => signal("SIGKILL") };
-  left.add(alive);
-  guard.stdin?.write(`${pid} `);
-  const end = once(child, "close").then(([code, signal]) => {
-    left.delete(alive);
-    guard.stdin?.write(`${pid} `);
-    return { stdout: stdout.text, stderr: stderr.text, code, signal };
+  // What a person has set is not for the scripts, and HOST means nothing. c8
+  // cannot add up the coverage of a file that two runtimes translate.
+  const env: NodeJS.ProcessEnv = { ...process.env, HOST: "conda", PORT: "0" };
+  const own = "SERVER_IP NO_COLOR FORCE_COLOR NODE_OPTIONS NODE_TEST_CONTEXT";
+  for (const name of own.split(" ")) delete env[name];
+  if (!command.includes("tsx/esm")) env.NODE_V8_COVERAGE = "";
+  const child = spawn(name, args, {
+    cwd,
+    env: { ...env, ...more },
+    detached: !windows, // a process group of its own, since npx has children
   });
-  const tail = (text: string) =>
-    text.split("\n").slice(-12).map((l) => `\n  ${l.slice(0, 120)}`).join("");
-  /** If `t` fails, its report shows what the process has printed. */
-  const explains = (t: TestContext) =>
-    t.after(() => {
-      if ("passed" in t && t.passed) return;
-      t.diagnostic(`${command.join(" ").slice(0, 120)}
-standard output:${tail(stdout.text)}\nstandard error:${tail(stderr.text)}`);
-    });
-  if (t) explains(t);
-  const ended = () => within("end of the process", end);
-  return { child, pid, stdout, stderr, signal, explains, ended };
+  assert(child.pid, `${name} does not start`);
+  const id = windows ? child.pid : -child.pid;
+  const stdout = new Output(child.stdout);
+  const stderr = new Output(child.stderr);
+  if (closed) child.stdout.destroy();
+  let code: number | string | undefined; // a string if a signal has ended it
+  guard.stdin?.write(`<${id}>`);
+  child.on("close", (number, signal) => {
+    guard.stdin?.write(`<${id}>`);
+    code = number ?? signal ?? "";
+  });
+  /** Waits until the process has ended. */
+  const ended = async () => {
+    await until("the end of the process", () => code !== undefined);
+    return { stdout: stdout.text, stderr: stderr.text, code };
+  };
+  t.after(async () => {
+    if (code === undefined) process.kill(id, "SIGKILL");
+    await ended();
+    if ("passed" in t && t.passed) return;
+    t.diagnostic(`${command}
+standard output:\n${stdout.text}\nstandard error:\n${stderr.text}`);
+  });
+  return { child, stdout, stderr, ended };
 }
 
-/** Waits until server.ts says where it listens; gives the port. */
-export async function listening(stderr: Output): Promise<number> {
+/** The command for a script. preload.ts says what WAITS and FAULT in `env` do. */
+export function script({ name, command }: Runtime, ...words: string[]) {
+  const preload = /deno|bun/.test(name) ? "--preload" : "--import";
+  return [...command, preload, "./tests/preload.ts", ...words];
+}
+
+/** WAITS for a script, in ms: none is ever over (in 11 days) but these. */
+export function waits(shorter: Record<number, number> = {}): string {
+  return JSON.stringify({ 500: 10 ** 9, 30_000: 10 ** 9, ...shorter });
+}
+
+/** Waits until a server says where it listens; gives the port. */
+export async function listening({ stderr }: { stderr: Output }) {
   const said = await stderr.match(/^listening on \('.+', (\d+)\)\n/m);
   return Number(said[1]);
 }
 
-/** This end of a connection; the other one is under test. */
-export class Peer {
-  readonly socket: Socket;
-  readonly output: Output;
-  readonly addr: string; // of this end, as the server prints it
-
-  constructor(socket: Socket) {
-    this.socket = socket.setNoDelay(true); // Each write is a segment.
-    this.output = new Output(socket);
-    this.addr = `('${socket.localAddress}', ${socket.localPort})`;
-    left.add(socket);
-    socket.on("close", () => left.delete(socket));
-  }
-
+/** The test's side of a connection. */
+function peer(socket: Socket) {
+  socket.setNoDelay(true); // Each write is a segment.
+  const output = new Output(socket);
+  const addr = `('${socket.localAddress}', ${socket.localPort})`;
   /** Sends bytes, and waits until they have left, or the connection is gone. */
-  send(bytes: string | Uint8Array): Promise<unknown> {
-    const sent = new Promise((resolve) => this.socket.write(bytes, resolve));
-    return within("room to send", sent);
-  }
-
-  /** Waits until the other side has finished sending; gives all that came. */
-  received(): Promise<string> {
-    const { output } = this;
-    return output.until("end", () => output.ended).then(() => output.text);
-  }
-
-  /** Waits until the other side has hung up, too, and resets what is sent. */
-  async dropped(): Promise<string> {
-    const text = await this.received();
-    const hangsUp = async () => {
-      while (this.socket.writable) await this.send("x").then(() => pause(5));
-      if (!this.socket.closed) await once(this.socket, "close");
-    };
-    await within("end of the connection", hangsUp());
-    return text;
-  }
+  const send = (bytes: string | Uint8Array) =>
+    new Promise<unknown>((resolve) => socket.write(bytes, resolve));
+  const end = (bytes: string | Uint8Array = "") => socket.end(bytes);
+  const reset = () => socket.resetAndDestroy();
+  /** Waits until the other side has hung up; gives what it had sent. */
+  const dropped = async () => {
+    await until("the end of the connection", () => {
+      if (output.ended && socket.writable) socket.write("x"); // It is reset.
+      return socket.closed;
+    });
+    return output.text;
+  };
+  return { socket, output, addr, send, end, reset, dropped };
 }
+export type Peer = ReturnType<typeof peer>;
 
 /** Connects to `port`. Either side may finish sending before the other. */
-export async function open(port: number, host = "127.0.0.1"): Promise<Peer> {
-  const socket = connect({ port, host, allowHalfOpen: true });
-  await within("connection", once(socket, "connect"));
-  return new Peer(socket);
+export async function open(port: number): Promise<Peer> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await once(socket, "connect");
+  return peer(socket);
 }
 
-/** One exchange: sends these bytes, finishes, and gives what came back. */
-export async function say(port: number, bytes: string): Promise<string> {
-  const peer = await open(port);
-  peer.socket.end(bytes);
-  return peer.dropped();
-}
-
-/** Listens on a free port. `next` waits for the next client, a process. */
-export async function listen() {
-  const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const close = () => listener.close();
-  left.add({ destroy: close });
-  const address = listener.address();
-  assert(typeof address === "object" && address);
+/** Listens on a free port, as a server for client.ts. */
+export async function listen(t: TestContext) {
+  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  t.after(() => server.close());
   const peers: Peer[] = [];
-  listener.on("connection", (socket) => peers.push(new Peer(socket)));
-  const next = async ({ ended }: Pick<Running, "ended">): Promise<Peer> => {
-    if (!peers[0]) await Promise.race([once(listener, "connection"), ended()]);
-    const peer = peers.shift();
-    assert(peer, "the client has ended before it connects");
-    return peer;
-  };
-  return { port: address.port, peers, next, close };
-}
-
-/** Starts a script whose waits the test controls: `pass` ends those of `ms`. */
-export async function startControlled(
-  t: TestContext | undefined,
-  { name, command }: Runtime,
-  script: string[],
-  options: Options = {},
-) {
-  const { port, next } = await listen();
-  const preload = /deno|bun/.test(name) ? "--preload" : "--import";
-  const all = [...command, preload, "./tests/control.ts", ...script];
-  const env = { CONTROL: String(port), ...options.env };
-  const running = start(t, all, { ...options, env });
-  const { socket, output: told } = await next(running);
-  const begun = (ms: number) => told.text.split(`${ms}\n`).length - 1;
-  const waits = (ms: number, count = 1) =>
-    told.until(`${count} waits of ${ms} ms`, () => begun(ms) >= count);
-  const pass = (ms: number) => socket.write(`pass ${ms}\n`);
-  const failAccept = (code: string) => socket.write(`accept ${code}\n`);
-  return { ...running, begun, waits, pass, failAccept };
-}
-
-type Running = ReturnType<typeof start>;
-type Controlled = Awaited<ReturnType<typeof startControlled>>;
-
-/** A running server.ts, and what it must print of each client. */
-export class Server {
-  readonly running: Controlled;
-  readonly port: number;
-  // Each peer, and how much the server had printed before that connected.
-  readonly #peers = new Map<Peer, { stdout: number; stderr: number }>();
-  readonly #tests = new Set<TestContext>();
-  #opened = 0;
-
-  constructor(running: Controlled, port: number) {
-    this.running = running;
-    this.port = port;
-  }
-
-  /** Connects, and waits until the server has accepted that (or does not). */
-  async open(t: TestContext, accepted = true): Promise<Peer> {
-    const { stdout, stderr, explains, waits } = this.running;
-    if (!this.#tests.has(t)) explains(t);
-    this.#tests.add(t);
-    const before = { stdout: stdout.text.length, stderr: stderr.text.length };
-    const count = ++this.#opened;
-    const peer = await open(this.port);
-    this.#peers.set(peer, before);
-    if (accepted) await waits(30_000, count);
-    return peer;
-  }
-
-  /** Sends bytes, and waits until the server has read them. */
-  async send(peer: Peer, bytes: string | Uint8Array) {
-    const count = this.running.begun(500) + 1;
-    await peer.send(bytes);
-    await this.running.waits(500, count);
-  }
-
-  /** One exchange: sends these bytes, finishes, and waits for the end. */
-  async say(t: TestContext, bytes: string | Uint8Array): Promise<Peer> {
-    const peer = await this.open(t);
-    peer.socket.end(bytes);
-    await peer.dropped();
-    return peer;
-  }
-
-  /** Waits for the line that `peer` is worth on one output, or on either. */
-  line(peer: Peer, ...names: ("stdout" | "stderr")[]): Promise<string> {
-    const addr = peer.addr.replace(/[().]/g, "\\$&");
-    const line = new RegExp(`^${addr}.*(?=\n)`, "m");
-    const found = names.map((name) =>
-      this.running[name].match(line, this.#peers.get(peer)?.[name])
-    );
-    return Promise.any(found).then(([line]) => line);
-  }
-
-  /** Checks that `peer` has its reply, and that this line was printed. */
-  async answered(peer: Peer, text: string) {
-    assert.equal(await peer.received(), OK);
-    const line = await this.line(peer, "stdout");
-    assert.equal(line, `${peer.addr} ----- ${text}`);
-  }
-
-  /** Checks that `peer` has no reply, and that the reason was reported. */
-  async refused(peer: Peer, reason: string) {
-    assert.equal(await peer.dropped(), "");
-    assert.equal(await this.line(peer, "stderr"), `${peer.addr}: ${reason}`);
-  }
-
-  /** Says `close`, and checks that each client is worth exactly one line. */
-  async close(t: TestContext) {
-    const closer = await this.say(t, "close");
-    const end = await this.running.ended();
-    const [listens, ...errors] = end.stderr.split("\n");
-    const lines = [...end.stdout.split("\n"), ...errors].filter(Boolean);
-    const addrs = [...this.#peers.keys()].map(({ addr }) => addr);
-    assert.equal(listens, `listening on ('127.0.0.1', ${this.port})`);
-    assert.deepEqual(
-      lines.map((line) => line.replace(/\)(: | ----- ).*/, ")")).sort(),
-      [...addrs, `disconnecting from ${closer.addr}`].sort(),
-    );
-    assert.equal(closer.output.text, OK);
-    assert.equal(end.code, 0);
-    return end;
-  }
-}
-
-/** Starts server.ts on a free port. `t` is the test that it is for, if one. */
-export async function serve(
-  t: TestContext | undefined,
-  runtime: Runtime = tsx,
-  options: Options = {},
-): Promise<Server> {
-  options.env = { PORT: "0" };
-  const running = await startControlled(t, runtime, ["server.ts"], options);
-  return new Server(running, await listening(running.stderr));
+  server.on("connection", (socket) => peers.push(peer(socket)));
+  await once(server, "listening");
+  const address = server.address();
+  assert(address instanceof Object);
+  const next = () => until("a client", () => peers.shift() ?? null);
+  return { port: address.port, peers, next };
 }
