@@ -5,15 +5,15 @@ import { connect } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // environment variables, if set
-const target = SERVER_IP || "127.0.0.1"; // or else this computer
+const { SERVER_IP, PORT } = process.env; // set in the terminal, if at all
+const target = SERVER_IP || "127.0.0.1"; // else: this computer
 const port = Number(PORT || 9999);
 
-async function main() { // async, since `await` stands in it
+async function main() { // async, because it uses `await`
   const message = process.argv.slice(2).join(" "); // the words after client.ts
   if (!message) throw new Error("usage: npx tsx client.ts <message>");
   const bytes = encode(message); // encode()
-  const client = connect(port, target); // socket(), connect()
+  const client = connect(port, target); // socket(), connect() in background
   client.end(bytes); // send(), and finish sending
   const reply = decode(await receive(client)); // recv(1024).decode()
   await print(reply); // print()

@@ -15,7 +15,7 @@ export function encode(text: string): Buffer {
 
 /**
  * Gives the text of `bytes`, without one line break at its end (the terminal
- * tool `nc` adds it). Throws an Error if not 1 to 1024 bytes of UTF-8.
+ * tool `nc` adds one). Throws an Error unless they are 1 to 1024, in UTF-8.
  */
 export function decode(bytes: Buffer): string {
   if (bytes.length < 1 || bytes.length > MAX_BYTES) {
@@ -27,33 +27,33 @@ export function decode(bytes: Buffer): string {
 
 /**
  * Gives a Promise of the bytes of one message: `await` waits for them. They may
- * come in pieces. They are complete when the sender has finished sending, or
- * after 500 ms without more: the article's client and `nc` wait for the reply
- * before they finish. Throws an Error if the connection fails, or after 30 s.
+ * come in pieces. The message ends when the sender finishes sending, or when no
+ * piece came for 500 ms (the article's client and `nc` finish only after our
+ * reply). Throws an Error if the connection fails, or after 30 s.
  */
 export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b""
-  // Later, resolve(x) acts as "return x", and reject(x) as "raise x".
+  // Node hands us resolve and reject. First call wins: return x, or raise x.
   return new Promise((resolve, reject) => {
     socket.on("data", (chunk) => { // A chunk is what one recv() would return.
       bytes = Buffer.concat([bytes, chunk]);
       if (bytes.length > MAX_BYTES) resolve(bytes); // decode() refuses them.
       socket.setTimeout(500); // After 500 ms without data, "timeout" comes.
     });
-    socket.on("timeout", () => socket.push(null)); // null makes "end" come.
+    socket.on("timeout", () => socket.push(null)); // as if the sender had ended
     socket.on("end", () => resolve(bytes));
     socket.on("error", (err) => reject(err));
     const deadline = setTimeout(() => {
-      socket.destroy(new Error("no complete message in 30 s")); // then "error"
+      socket.destroy(new Error("no complete message in 30 s")); // calls "error"
     }, 30_000);
-    socket.on("close", () => clearTimeout(deadline)); // or Node waits 30 s
+    socket.on("close", () => clearTimeout(deadline)); // else: no exit for 30 s
   });
 }
 
 /**
  * Prints `text` as one line. `await` waits until it is written. Characters that
  * could start a new line, move the cursor or reverse text (Bidi) are shown as
- * codes such as `\u{1b}`.
+ * codes such as `\u{1b}`. (/.../gu: every one, by its Unicode class.)
  */
 export function print(text: string): Promise<void> {
   const line = text.replace(
@@ -65,9 +65,9 @@ export function print(text: string): Promise<void> {
   });
 }
 
-/** Ends the program with one line that says why. Throws mistakes again. */
+/** Ends the program (never returns): says why, or throws a mistake again. */
 export function fail(err: Error & { code?: string }): never { // perhaps a code
   if (err instanceof TypeError || err instanceof ReferenceError) throw err;
   console.error(err.message || err.code); // Some errors have only a code.
-  process.exit(1);
+  process.exit(1); // 1: it failed
 }

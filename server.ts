@@ -4,11 +4,11 @@ import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // environment variables, if set
-const serverIP = SERVER_IP || "127.0.0.1"; // or else this computer alone
+const { SERVER_IP, PORT } = process.env; // set in the terminal, if at all
+const serverIP = SERVER_IP || "127.0.0.1"; // else: only this computer connects
 const port = Number(PORT || 9999);
 
-// allowHalfOpen: when the client finishes sending, the connection stays open.
+// allowHalfOpen: when the client finishes sending, we can still send our reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind(), listen()
 
@@ -27,18 +27,18 @@ server.on("connection", async (commSocket) => { // while connection: accept()
     if (message === "close") {
       server.close(); // connection = False
       await print(`disconnecting from ${addr}`);
-      // Exit after 500 ms if other clients stay, or else sooner: unref().
+      // Other clients get 500 ms to finish. unref(): if none is left, exit now.
       setTimeout(() => process.exit(), 500).unref();
     }
-  } catch (err) { // A mistake in this script is raised again.
+  } catch (err) { // Next line: raise mistakes in this script again.
     if (err instanceof TypeError || err instanceof ReferenceError) throw err;
     console.error(`${addr}: ${err}`); // print() to standard error
     commSocket.destroy(); // close(), without a reply
   }
 });
 
-server.on("listening", () => { // With PORT=0, the system has picked the port.
-  const { address, port } = server.address() as AddressInfo; // as: its type
+server.on("listening", () => { // Now it listens (PORT=0: on any free port).
+  const { address, port } = server.address() as AddressInfo; // as: a type hint
   console.error(`listening on ('${address}', ${port})`);
 });
 server.on("error", (err) => {

@@ -16,7 +16,6 @@ const prints = (text: string) => `^${text}\n! 0$`;
 const fails = (why: string) => `^! ${why}\n1$`;
 const size = (n: number) => fails(`received ${n} bytes, not 1 to ${MAX}`);
 const late = fails("no complete message in 30 s");
-const pipe = fails("(write EPIPE|EPIPE: broken pipe, write)");
 const check = async ({ ended }: ReturnType<typeof start>, end: string) => {
   const { stdout, stderr, code } = await ended();
   assert.match(`${stdout}! ${stderr}${code}`, new RegExp(end));
@@ -33,7 +32,7 @@ const replies: [string, (peer: Peer) => unknown, string, Options?][] = [
   ["a reset", (peer) => peer.reset(), fails("read ECONNRESET")],
   ["500 ms of silence", (peer) => peer.send(OK), prints(OK), silence],
   ["no end for 30 s", (peer) => peer.send(OK), late, deadline],
-  ["what cannot be printed", (peer) => peer.end(OK), pipe, { closed: true }],
+  ["no reader", (peer) => peer.end(OK), fails(".*EPIPE.*"), { closed: true }],
 ];
 
 // How the client is called, and what it says before it sends anything.
@@ -56,8 +55,8 @@ onEach("client.ts", (runtime) => {
     test(`hears ${name}`, async (t) => {
       const { port, next } = await listen(t);
       const env = { PORT: `${port}`, WAITS: waits(), ...options.env };
-      const words = ["hey", " bruh ", "ü"];
-      const client = start(t, [...command, ...words], { ...options, env });
+      const all = [...command, "hey", " bruh ", "ü"];
+      const client = start(t, all, { ...options, env });
       const peer = await next();
       assert.equal(await peer.output.all(), "hey  bruh  ü");
       await answer(peer);

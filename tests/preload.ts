@@ -1,5 +1,5 @@
-// Loaded ahead of a script. WAITS, as in {"500":20}, lets a wait of 500 ms last
-// 20 ms. FAULT=accept lets an accept fail, FAULT=mistake a line of the script.
+// Loaded ahead of a script. WAITS={"500":20} lets a wait of 500 ms last 20 ms.
+// FAULT=accept lets an accept fail, and FAULT=mistake a line of the script.
 
 import { Server, Socket } from "node:net";
 import process from "node:process";

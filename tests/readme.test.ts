@@ -17,6 +17,10 @@ const readme = read("README.md");
 const block = (kind: string) =>
   readme.split(`\n\`\`\`${kind}\n`)[1]?.replace(/^```[^]*/m, "") ?? "";
 
+const stale = scripts.find((file) => block(`ts ${file}`) !== read(file));
+const skip = posix || stale && `README.md has another ${stale}`;
+const noPython = skip || python;
+
 // The article's server, on a free port, and its client.
 const py = (code: string) => ["python3", "-uc", code];
 const theirs = block("python article.py").replace("9998", "0");
@@ -46,9 +50,8 @@ async function session(t: TestContext, pair: string[][], reply = OK) {
     assert.deepEqual(end, { stdout: `${reply}\n`, stderr: "", code: 0 });
   }
   const { stdout, stderr, code } = await running.ended();
-  const [shown, said] = [block("text server"), stderr + stdout]
-    .map((text) => text.replace(/(1', )\d+/g, "$1PORT"));
-  assert.equal(said, shown);
+  const masked = (text: string) => text.replace(/(1', )\d+/g, "$1PORT");
+  assert.equal(masked(stderr + stdout), masked(block("text server")));
   assert.match(stdout, /(.*) ----- close\ndisconnecting from \1\n$/);
   assert.equal(code, 0);
 }
@@ -92,7 +95,7 @@ onEach("the article's session", ({ command }) => {
   }
 });
 
-test("the first commands print what is shown", { skip: posix }, async (t) => {
+test("the first commands print what is shown", { skip }, async (t) => {
   const cwd = folder(t);
   const server = start(t, block("sh server"), { cwd });
   const env = { PORT: `${await listening(server)}` };
@@ -101,13 +104,16 @@ test("the first commands print what is shown", { skip: posix }, async (t) => {
   assert.equal((await server.ended()).code, 0);
 });
 
-test("a faulty client sees what is said", { skip: python }, async (t) => {
+test("awkward clients see what is said", { skip: noPython }, async (t) => {
   const cwd = folder(t);
-  const ours = start(t, [...tsx, "server.ts"]);
-  const theirs = start(t, theirServer);
-  const [port, other] = [await listening(ours), await listening(theirs)];
-  const faults = block("python faults.py").replace("9999", `${port}`);
-  fs.writeFileSync(join(cwd, "faults.py"), faults.replace("9998", `${other}`));
+  const [ours, theirs] = [
+    start(t, [...tsx, "server.ts"]),
+    start(t, theirServer),
+  ];
+  const port = await listening(ours);
+  const ports = `${port}, ${await listening(theirs)}`;
+  const faults = block("python faults.py").replace("9999, 9998", ports);
+  fs.writeFileSync(join(cwd, "faults.py"), faults);
   const env = { PORT: `${port}` };
   const rows = readme.matchAll(/^\| It .* \| `(.*)` \| (.*) \| (.*) \|$/gm);
   for (const [, command = "", ...cells] of rows) {
@@ -120,6 +126,7 @@ test("a faulty client sees what is said", { skip: python }, async (t) => {
       }
     }
   }
+  assert.match(theirs.stdout.text, /^.* ----- hey \n/); // only the first piece
   assert.equal((await ours.ended()).code, 0); // The last row closes it.
 });
 
@@ -130,10 +137,10 @@ const sketch = block("ts lines.ts").replace("9999", "0") + `
 for (
   const [code, sent, answer] of [
     [changed, "close", "CLOSE"],
-    [sketch, "hey\nbruh\n", `${OK}\n${OK}\n`],
+    [sketch, "hey\nbruh\n", "OKay got it\n".repeat(2)],
   ] as const
 ) {
-  test(`code that answers ${answer}`, { skip: posix }, async (t) => {
+  test(`code that answers ${answer}`, { skip }, async (t) => {
     const cwd = folder(t);
     fs.writeFileSync(join(cwd, "server.ts"), code);
     const server = start(t, "node_modules/.bin/tsx server.ts", { cwd });
@@ -144,9 +151,7 @@ for (
 }
 
 test("the code is that of the files, and links lead somewhere", () => {
-  for (const file of scripts) {
-    assert.equal(block(`ts ${file}`), read(file), `paste ${file} into README`);
-  }
+  if (stale) assert.equal(block(`ts ${stale}`), read(stale), `paste ${stale}`);
   for (const [, link = ""] of readme.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
     assert(fs.existsSync(join(root, link)), link);
   }
