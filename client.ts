@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // set in the terminal, if at all
-const target = SERVER_IP || "127.0.0.1"; // else: this computer
+const { SERVER_IP, PORT } = process.env; // two terminal settings, often unset
+const target = SERVER_IP || "127.0.0.1"; // default: this computer
 const port = Number(PORT || 9999);
 
 async function main() { // async, because it uses `await`
@@ -14,7 +14,7 @@ async function main() { // async, because it uses `await`
   if (!message) throw new Error("usage: npx tsx client.ts <message>");
   const bytes = encode(message); // encode()
   const client = connect(port, target); // socket(), connect() in background
-  client.end(bytes); // send(), and finish sending
+  client.end(bytes); // once connected: send(), and finish sending
   const reply = decode(await receive(client)); // recv(1024).decode()
   await print(reply); // print()
 }

@@ -4,8 +4,8 @@ import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // set in the terminal, if at all
-const serverIP = SERVER_IP || "127.0.0.1"; // else: only this computer connects
+const { SERVER_IP, PORT } = process.env; // two terminal settings, often unset
+const serverIP = SERVER_IP || "127.0.0.1"; // default: this computer only
 const port = Number(PORT || 9999);
 
 // allowHalfOpen: when the client finishes sending, we can still send our reply.
@@ -27,10 +27,10 @@ server.on("connection", async (commSocket) => { // while connection: accept()
     if (message === "close") {
       server.close(); // connection = False
       await print(`disconnecting from ${addr}`);
-      // Other clients get 500 ms to finish. unref(): if none is left, exit now.
+      // Clients get 500 ms to finish. unref(): once none is left, exit at once.
       setTimeout(() => process.exit(), 500).unref();
     }
-  } catch (err) { // Next line: raise mistakes in this script again.
+  } catch (err) { // Next line: bugs in this script are raised again.
     if (err instanceof TypeError || err instanceof ReferenceError) throw err;
     console.error(`${addr}: ${err}`); // print() to standard error
     commSocket.destroy(); // close(), without a reply
@@ -38,8 +38,8 @@ server.on("connection", async (commSocket) => { // while connection: accept()
 });
 
 server.on("listening", () => { // Now it listens (PORT=0: on any free port).
-  const { address, port } = server.address() as AddressInfo; // as: a type hint
-  console.error(`listening on ('${address}', ${port})`);
+  const { address, port } = server.address() as AddressInfo; // as: no effect
+  console.error(`listening on ('${address}', ${port})`); // a notice, not output
 });
 server.on("error", (err) => {
   if (!server.listening) fail(err); // Never started: end the program.
