@@ -156,11 +156,6 @@ export function script({ name, command }: Runtime, ...words: string[]) {
   return [...command, preload, "./tests/preload.ts", ...words];
 }
 
-/** WAITS for a script, in ms: none is ever over (in 11 days) but these. */
-export function waits(shorter: Record<number, number> = {}): string {
-  return JSON.stringify({ 500: 10 ** 9, 30_000: 10 ** 9, ...shorter });
-}
-
 /** Waits until a server says where it listens; gives the port. */
 export async function listening({ stderr }: { stderr: Output }) {
   const said = await stderr.match(/^listening on \('.+', (\d+)\)\n/m);
