@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // two terminal settings, often unset
+const { SERVER_IP, PORT } = process.env; // environment variables, often unset
 const target = SERVER_IP || "127.0.0.1"; // default: this computer
 const port = Number(PORT || 9999);
 

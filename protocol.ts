@@ -46,7 +46,7 @@ export function receive(socket: Socket): Promise<Buffer> {
     const deadline = setTimeout(() => {
       socket.destroy(new Error("no complete message in 30 s")); // calls "error"
     }, 30_000);
-    socket.on("close", () => clearTimeout(deadline)); // or exit waits 30 s
+    socket.on("close", () => clearTimeout(deadline)); // cancel the 30 s wait
   });
 }
 
@@ -65,7 +65,7 @@ export function print(text: string): Promise<void> {
   });
 }
 
-/** Ends the program, saying why. A bug in our own code is thrown again. */
+/** Ends the program, saying why, so never returns. Bugs are thrown again. */
 export function fail(err: Error & { code?: string }): never { // code: optional
   if (err instanceof TypeError || err instanceof ReferenceError) throw err;
   console.error(err.message || err.code); // Some errors have only a code.

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // two terminal settings, often unset
+const { SERVER_IP, PORT } = process.env; // environment variables, often unset
 const serverIP = SERVER_IP || "127.0.0.1"; // default: this computer only
 const port = Number(PORT || 9999);
 
@@ -27,10 +27,10 @@ server.on("connection", async (commSocket) => { // while connection: accept()
     if (message === "close") {
       server.close(); // connection = False
       await print(`disconnecting from ${addr}`);
-      // Clients get 500 ms to finish. unref(): once none is left, exit at once.
+      // Clients get 500 ms to finish. unref(): if all finish sooner, exit then.
       setTimeout(() => process.exit(), 500).unref();
     }
-  } catch (err) { // Next line: bugs in this script are raised again.
+  } catch (err) { // A bug in this script is raised again.
     if (err instanceof TypeError || err instanceof ReferenceError) throw err;
     console.error(`${addr}: ${err}`); // print() to standard error
     commSocket.destroy(); // close(), without a reply
@@ -38,8 +38,8 @@ server.on("connection", async (commSocket) => { // while connection: accept()
 });
 
 server.on("listening", () => { // Now it listens (PORT=0: on any free port).
-  const { address, port } = server.address() as AddressInfo; // as: no effect
-  console.error(`listening on ('${address}', ${port})`); // a notice, not output
+  const { address, port } = server.address() as AddressInfo; // as: a type hint
+  console.error(`listening on ('${address}', ${port})`); // to standard error
 });
 server.on("error", (err) => {
   if (!server.listening) fail(err); // Never started: end the program.
