@@ -12,11 +12,11 @@ const port = Number(PORT || 9999);
 async function main() { // async, because it uses `await`
   const message = process.argv.slice(2).join(" "); // the words after client.ts
   if (!message) throw new Error("usage: npx tsx client.ts <message>");
-  const bytes = encode(message); // encode()
+  const bytes = encode(message);
   const client = connect(port, target); // socket(), connect() in background
   client.end(bytes); // once connected: send(), and finish sending
   const reply = decode(await receive(client)); // recv(1024).decode()
-  await print(reply); // print()
+  await print(reply);
 }
 
 main().catch(fail); // try: main() except err: fail(err)

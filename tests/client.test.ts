@@ -36,12 +36,11 @@ const replies: [string, (peer: Peer) => unknown, string, Options?][] = [
 ];
 
 // How the client is called, and what it says before it sends anything.
-const usage = "usage: npx tsx client.ts <message>";
 const tooLong = `message has ${MAX + 1} bytes, not 1 to ${MAX}`;
 const range = "(options.)?[Pp]ort should be >= 0 and < 65536.*";
 const calls: [string[], Record<string, string>, string][] = [
-  [[], {}, usage],
-  [[""], {}, usage],
+  [[], {}, "usage: npx tsx client.ts <message>"],
+  [[""], {}, "usage: npx tsx client.ts <message>"],
   [[`${full}x`], {}, tooLong],
   [["hey"], { PORT: "abc" }, range],
   [["hey"], { PORT: "1" }, "connect ECONNREFUSED 127.0.0.1:1"],
@@ -54,7 +53,7 @@ onEach("client.ts", (runtime) => {
   for (const [name, answer, end, options = {}] of replies) {
     test(`hears ${name}`, async (t) => {
       const { port, next } = await listen(t);
-      const env = { PORT: `${port}`, WAITS: "{}", ...options.env };
+      const env = { PORT: `${port} `, WAITS: "{}", ...options.env };
       const all = [...command, "hey", " bruh ", "ü"];
       const client = start(t, all, { ...options, env });
       const peer = await next();

@@ -75,6 +75,8 @@ onEach("the article's session", ({ command }) => {
       const port = await listening(running);
       await start(t, `${nc} 127.0.0.1 ${port}`).stdout.match(RegExp(`^${OK}$`));
       assert.match(running.stdout.text, /^\S+ \d+\) ----- hey bruh\n$/);
+      running.child.kill("SIGINT"); // Ctrl-C
+      assert.notEqual((await running.ended()).code, 0);
     });
   }
 
