@@ -1,22 +1,23 @@
-// The article's client, line by line. While the server runs, start it with:
+// The article's client. While the server runs, type in another terminal:
 // npx tsx client.ts hey bruh
 
-import { connect } from "node:net";
-import process from "node:process";
+import { connect } from "node:net"; // Node's sockets
 import { decode, encode, fail, print, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // environment variables, often unset
+const { SERVER_IP, PORT } = process.env; // SERVER_IP = os.getenv("SERVER_IP")
 const target = SERVER_IP || "127.0.0.1"; // default: this computer
-const port = Number(PORT || 9999);
+const port = Number(PORT || 9999); // int(PORT or 9999)
 
-async function main() { // async, because it uses `await`
-  const message = process.argv.slice(2).join(" "); // the words after client.ts
-  if (!message) throw new Error("usage: npx tsx client.ts <message>");
-  const bytes = encode(message);
-  const client = connect(port, target); // socket(), connect() in background
-  client.end(bytes); // once connected: send(), and finish sending
+async function main() {
+  const message = process.argv.slice(2).join(" "); // argv: node, file, words
+  if (!message) throw new Error("usage: npx tsx client.ts MESSAGE"); // raise
+  const client = connect(port, target); // socket() and connect()
+  // end() sends the message and says that this is all, so the server knows that
+  // it is complete. After that, we can still receive.
+  client.end(encode(message)); // send()
   const reply = decode(await receive(client)); // recv(1024).decode()
   await print(reply);
+  client.destroy(); // close()
 }
 
-main().catch(fail); // try: main() except err: fail(err)
+main().catch(fail); // try: main() except Exception as err: fail(err)

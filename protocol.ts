@@ -1,73 +1,73 @@
-// How both scripts turn text into bytes and back, and find a message's end.
+// What both scripts use: encode(), decode(), receive(), print() and fail().
 
-import { Buffer, isUtf8 } from "node:buffer"; // A Buffer holds bytes.
-import type { Socket } from "node:net";
-import process from "node:process";
+import { isUtf8 } from "node:buffer";
+import type { Socket } from "node:net"; // a type: only the editor uses it
 
-const MAX_BYTES = 1024; // longest message, as in the article's recv(1024)
+const MAX_BYTES = 1024; // the longest message, as in the article's recv(1024)
 
-/** Gives `text` in UTF-8. Throws an Error unless that is 1 to 1024 bytes. */
+/** Returns `text` in UTF-8. Throws an Error unless it has 1 to 1024 bytes. */
 export function encode(text: string): Buffer {
-  const bytes = Buffer.from(text);
+  const bytes = Buffer.from(text); // bytes = text.encode("utf-8")
   if (bytes.length >= 1 && bytes.length <= MAX_BYTES) return bytes;
   throw new Error(`message has ${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
 }
 
 /**
- * Gives the text of `bytes`, without one line break at its end (the terminal
- * tool `nc` adds one). Throws an Error unless it is 1 to 1024 bytes of UTF-8.
+ * Returns the text of `bytes`, minus one line break at its end: a terminal tool
+ * such as `nc` adds one. Throws an Error unless it is 1 to 1024 bytes of UTF-8.
  */
 export function decode(bytes: Buffer): string {
   if (bytes.length < 1 || bytes.length > MAX_BYTES) {
     throw new Error(`received ${bytes.length} bytes, not 1 to ${MAX_BYTES}`);
   }
   if (!isUtf8(bytes)) throw new Error("received bytes that are not UTF-8");
-  return bytes.toString().replace(/\r?\n$/, ""); // drop a last "\n" or "\r\n"
+  return bytes.toString().replace(/\r?\n$/, ""); // re.sub(r"\r?\n$", "", text)
 }
 
 /**
- * Gives the bytes of one message, later: use `await`. They may come in pieces.
- * The message ends when the sender finishes sending, or when no further piece
- * came for 500 ms (the article's client and `nc` finish only after our reply).
- * Throws an Error if the connection fails, or after 30 s.
+ * Returns the bytes of one message as a Promise, for which `await` waits. The
+ * message is complete when its sender finishes sending. The article's programs
+ * never do: there it is complete when nothing more comes for 500 ms. Throws an
+ * Error if the connection fails, or if the message is not complete in 30 s.
  */
 export function receive(socket: Socket): Promise<Buffer> {
-  let bytes = Buffer.alloc(0); // b""
-  // `await` returns x on resolve(x), raises x on reject(x). First call counts.
+  let bytes = Buffer.alloc(0); // b"" (let, not const: it will change)
+  // Node gives us resolve, to end `await` with a value, and reject, to raise.
   return new Promise((resolve, reject) => {
-    socket.on("data", (chunk) => { // A chunk is what one recv() would return.
-      bytes = Buffer.concat([bytes, chunk]);
-      if (bytes.length > MAX_BYTES) resolve(bytes); // decode() refuses them.
-      socket.setTimeout(500); // 500 ms without data: calls "timeout"
+    // Node calls this for each piece that arrives: what one recv() returns.
+    socket.on("data", (chunk: Buffer) => {
+      if (bytes.length <= MAX_BYTES) bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length > MAX_BYTES) resolve(bytes); // Then decode() throws.
+      socket.setTimeout(500); // After 500 ms without a piece: "timeout"
     });
-    socket.on("timeout", () => socket.push(null)); // as if the sender had ended
-    socket.on("end", () => resolve(bytes));
+    socket.on("timeout", () => resolve(bytes)); // The first call counts.
+    socket.on("end", () => resolve(bytes)); // The sender has finished sending.
     socket.on("error", (err) => reject(err));
-    const deadline = setTimeout(() => {
-      socket.destroy(new Error("no complete message in 30 s")); // calls "error"
+    const timer = setTimeout(() => {
+      reject(new Error("no complete message in 30 s"));
     }, 30_000);
-    socket.on("close", () => clearTimeout(deadline)); // cancel the 30 s wait
+    socket.on("close", () => clearTimeout(timer)); // else Node waits for it
   });
 }
 
 /**
  * Prints `text` as one line. `await` waits until it is written. Characters that
- * could start a new line, move the cursor or reverse text (Bidi) are shown as
- * codes such as `\u{1b}`. ([...]: any of these classes of characters; g: all.)
+ * start a new line, move the cursor or reverse the direction of writing (Bidi)
+ * are shown as codes such as `\u{1b}`. If the line cannot be written, it fails.
  */
 export function print(text: string): Promise<void> {
   const line = text.replace(
+    // any character of one of these four kinds; g: not only the first one
     /[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}\p{Bidi_Control}]/gu,
-    (char) => `\\u{${char.charCodeAt(0).toString(16)}}`, // its number in hex
+    (char) => `\\u{${char.charCodeAt(0).toString(16)}}`, // hex(ord(char))
   );
-  return new Promise((resolve) => { // once written: fail if err, else resolve
+  return new Promise<void>((resolve) => {
     process.stdout.write(`${line}\n`, (err) => err ? fail(err) : resolve());
-  });
+  }).catch(fail); // if write() itself raises an error
 }
 
-/** Ends the program, saying why, so never returns. Bugs are thrown again. */
-export function fail(err: Error & { code?: string }): never { // code: optional
-  if (err instanceof TypeError || err instanceof ReferenceError) throw err;
+/** Prints what `err` (like OSError) says, and ends the program: sys.exit(1). */
+export function fail(err: NodeJS.ErrnoException): void {
   console.error(err.message || err.code); // Some errors have only a code.
-  process.exit(1); // 1: it failed
+  process.exit(1);
 }

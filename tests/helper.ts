@@ -1,8 +1,9 @@
-// What the tests share: runtimes, scripts as processes, and their peers.
+// What the tests share: runtimes, processes and what they print, connections.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import type { Readable } from "node:stream";
@@ -11,37 +12,56 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
-export const OK = "OKay got it"; // what server.ts answers
+export const OK = "OKay got it"; // what server.ts replies
 export const MAX = 1024; // the most bytes of a message
 
-/** For `skip`: why a test cannot run here, if so. NO_SKIPS makes it an error. */
+/**
+ * Returns what the option `skip` of a test takes: false if the test can run
+ * here, else the reason why not. Throws the reason if NO_SKIPS is set.
+ */
 export function unless(canRun: boolean, reason: string): string | false {
   if (canRun) return false;
   if (process.env.NO_SKIPS) throw new Error(`NO_SKIPS is set, but ${reason}`);
   return reason;
 }
-const needs = (what: string, name: string, ...args: string[]) =>
-  unless(spawnSync(name, args).status === 0, `${what} is missing`);
-const grep = "nc -h 2>&1 | grep -q OpenBSD";
-const windows = process.platform === "win32";
-export const posix = unless(!windows, "Windows has no sh and no signals");
-export const python = posix || needs("Python", "python3", "--version");
-export const netcat = posix || needs("OpenBSD's nc", "sh", "-c", grep);
 
+/** Returns the version that a command prints, or "" if it is missing. */
+function version(command: string, ...args: string[]): string {
+  const { stdout } = spawnSync(command, args, { encoding: "utf8" });
+  return stdout?.match(/\d+\.\d+\.\d+/)?.[0] ?? "";
+}
+const needs = (name: string, version: string) =>
+  unless(version !== "", `${name} is missing`);
+
+const windows = process.platform === "win32";
+const nc = version("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD && echo 0.0.0");
+export const noShell = unless(!windows, "Windows has no sh and no signals");
+export const noPython = noShell || needs("Python", version("python3", "-V"));
+export const noNetcat = noShell || needs("OpenBSD's nc", nc);
+export const noFullDisk = unless(existsSync("/dev/full"), "no /dev/full here");
+
+/** Describes a runtime. Its version is "" if it is missing. */
+function runtime(name: string, version: string, command: string[]) {
+  const preload = /Node/.test(name) ? "--import" : "--preload";
+  return {
+    name: `${name} ${version}`,
+    command,
+    tested: [...command, preload, "./tests/preload.ts"], // with other waits
+    skip: needs(name, version),
+  };
+}
 const node = process.env.PLAIN_NODE || process.execPath;
-const strips = "process.features.typescript || nope";
-const old = needs("Node 22.18 or later", node, "-e", strips);
-const [deno, bun] = ["deno", "bun"].map((name) => needs(name, name, "-v"));
+const strip = "if (process.features.typescript) console.log(process.version)";
 export const tsx = [process.execPath, "--import", "tsx/esm"];
 export const runtimes = [
-  { name: "tsx", command: tsx, skip: false },
-  { name: "node", command: [node], skip: old },
-  { name: "deno", command: ["deno", "run", "-A"], skip: deno },
-  { name: "bun", command: ["bun"], skip: bun },
+  runtime("tsx on Node", process.versions.node, tsx),
+  runtime("Node 22.18+", version(node, "-e", strip), [node]),
+  runtime("Deno", version("deno", "-v"), ["deno", "run", "-A"]),
+  runtime("Bun", version("bun", "-v"), ["bun"]),
 ];
 export type Runtime = typeof runtimes[number];
 
-/** Has the same tests for each runtime. */
+/** Defines the same tests for each runtime. */
 export function onEach(what: string, tests: (runtime: Runtime) => void) {
   for (const runtime of runtimes) {
     const options = { skip: runtime.skip, concurrency: 3 };
@@ -49,13 +69,15 @@ export function onEach(what: string, tests: (runtime: Runtime) => void) {
   }
 }
 
-/** Waits until `look` finds something, and gives that. Throws after 20 s. */
-export async function until<T>(what: unknown, look: () => T | null | false) {
-  for (const end = Date.now() + 20_000; Date.now() < end; await pause(5)) {
+/** Waits until `look` finds something, and returns that. Throws after 60 s. */
+export async function until<T>(what: string, look: () => T | null | false) {
+  const end = Date.now() + 60_000;
+  while (Date.now() < end) {
     const found = look();
     if (found) return found;
+    await pause(5);
   }
-  throw new Error(`${what} has not come within 20 s`);
+  throw new Error(`${what} has not come within 60 s`);
 }
 
 /** What has come from a stream so far. */
@@ -64,129 +86,159 @@ export class Output {
   ended = false;
 
   constructor(stream: Readable) {
-    stream.setEncoding("utf8").on("data", (text) => this.text += text);
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => this.text += text);
     stream.on("end", () => this.ended = true);
     stream.on("close", () => this.ended = true);
     stream.on("error", () => {}); // "close" follows.
   }
 
-  /** Waits until `pattern` matches what has come. */
-  match(pattern: RegExp): Promise<RegExpMatchArray> {
-    return until(pattern, () => {
-      const found = this.text.match(pattern);
-      assert(found || !this.ended, `it has ended without ${pattern}`);
-      return found;
-    });
-  }
-
-  /** Waits until the stream has ended; gives all that came. */
+  /** Waits until the stream has ended; returns all that came. */
   async all(): Promise<string> {
     await until("the end of the output", () => this.ended);
     return this.text;
   }
 }
 
-// Ends what runs longer than this process. It is told each start and each end.
-const guard = spawn(process.execPath, [
-  "-e",
-  `let ids = "";
-  process.stdin.on("data", (text) => ids += text).on("end", () => {
-    for (const id of ids.match(/<-?\\d+>/g) ?? []) if (ids.split(id).length === 2)
-      try { process.kill(id.slice(1, -1), "SIGKILL") } catch {}
-  });`,
-], { stdio: ["pipe", "ignore", "ignore"], env: {}, detached: true });
+// c8 cannot add up the coverage of a file that two runtimes translate, so it
+// hears of none but tsx.
+const NO_COVERAGE = { NODE_V8_COVERAGE: "" };
+
+// What a person has set is not for the scripts.
+const CLEAN = {
+  HOST: "x86_64-conda-linux-gnu", // Conda sets this. It means nothing here.
+  SERVER_IP: undefined,
+  PORT: "0", // any free port
+  NO_COLOR: undefined,
+  FORCE_COLOR: undefined,
+  NODE_OPTIONS: undefined,
+  NODE_TEST_CONTEXT: undefined,
+};
+
+// It is told each start and each end, and ends what runs longer than this
+// process: a run that is killed cannot do so itself.
+const guard = spawn(process.execPath, ["tests/guard.js"], {
+  cwd: root,
+  stdio: ["pipe", "ignore", "ignore"],
+  env: NO_COVERAGE,
+  detached: true, // Ctrl-C in the terminal is not for the guard.
+});
 guard.unref();
 (guard.stdin as Socket).unref();
 
 export interface Options {
-  env?: Record<string, string>;
+  env?: Record<string, string | undefined>;
   cwd?: string;
-  closed?: boolean; // Nobody reads what it prints.
-  before?: string[]; // what stands ahead of the command
+  before?: readonly string[]; // what stands ahead of the command
 }
 
 /** Starts a command, or a line of a shell, that ends with the test. */
 export function start(
   t: TestContext,
   command: string | string[],
-  { env: more, cwd = root, closed, before = [] }: Options = {},
+  { env = {}, cwd = root, before = [] }: Options = {},
 ) {
-  if (typeof command === "string") command = ["sh", "-c", command];
-  const [name = "", ...args] = [...before, ...command];
-  // What a person has set is not for the scripts, and HOST means nothing. c8
-  // cannot add up the coverage of a file that two runtimes translate.
-  const env: NodeJS.ProcessEnv = { ...process.env, HOST: "conda", PORT: "0" };
-  const own = "SERVER_IP NO_COLOR FORCE_COLOR NODE_OPTIONS NODE_TEST_CONTEXT";
-  for (const name of own.split(" ")) delete env[name];
-  if (!command.includes("tsx/esm")) env.NODE_V8_COVERAGE = "";
+  const words = typeof command === "string" ? ["sh", "-c", command] : command;
+  const [name = "", ...args] = [...before, ...words];
   const child = spawn(name, args, {
     cwd,
-    env: { ...env, ...more },
+    env: {
+      ...process.env,
+      ...CLEAN,
+      ...(words.includes("tsx/esm") ? {} : NO_COVERAGE),
+      ...env,
+    },
     detached: !windows, // a process group of its own, since npx has children
   });
   assert(child.pid, `${name} does not start`);
-  const id = windows ? child.pid : -child.pid;
+  const id = windows ? child.pid : -child.pid; // -: the whole group
   const stdout = new Output(child.stdout);
   const stderr = new Output(child.stderr);
-  if (closed) child.stdout.destroy();
   let code: number | string | undefined; // a string if a signal has ended it
-  guard.stdin?.write(`<${id}>`);
+  guard.stdin?.write(`start ${id}\n`);
   child.on("close", (number, signal) => {
-    guard.stdin?.write(`<${id}>`);
+    guard.stdin?.write(`end ${id}\n`);
     code = number ?? signal ?? "";
   });
+
   /** Waits until the process has ended. */
   const ended = async () => {
     await until("the end of the process", () => code !== undefined);
     return { stdout: stdout.text, stderr: stderr.text, code };
   };
+
+  /** Waits until `look` finds something. Throws if the process ends before. */
+  const finds = <T>(what: string, look: () => T | null) =>
+    until(what, () => {
+      const found = look();
+      assert(found || code === undefined, `it has ended without ${what}`);
+      return found;
+    });
+
+  /** Waits until `text` stands in what has been printed. */
+  const shows = (text: string) =>
+    finds(text, () => (stdout.text + stderr.text).includes(text) || null);
+
+  /** Waits until a server says where it listens; returns the port. */
+  const listening = async () => {
+    const said = /^listening on \('.+', (\d+)\)\n/m;
+    const [, port = ""] = await finds("a port", () => stderr.text.match(said));
+    return port;
+  };
+
   t.after(async () => {
     if (code === undefined) process.kill(id, "SIGKILL");
     await ended();
-    if ("passed" in t && t.passed) return;
-    t.diagnostic(`${command}
-standard output:\n${stdout.text}\nstandard error:\n${stderr.text}`);
+    if ("passed" in t && t.passed) return; // Its type is newer than Node 20's.
+    t.diagnostic(`${Object.entries(env).map((pair) => pair.join("=")).join(" ")}
+${[...before, ...words].join(" ")}
+ended with ${code}; standard output:
+${shortened(stdout.text)}
+standard error:
+${shortened(stderr.text)}`);
   });
-  return { child, stdout, stderr, ended };
+  return { child, stdout, stderr, ended, finds, shows, listening };
 }
 
-/** The command for a script. preload.ts says what WAITS and FAULT in `env` do. */
-export function script({ name, command }: Runtime, ...words: string[]) {
-  const preload = /deno|bun/.test(name) ? "--preload" : "--import";
-  return [...command, preload, "./tests/preload.ts", ...words];
-}
+/** Returns at most 1,000 characters, the first and the last. */
+const shortened = (text: string) =>
+  text.length > 1000 ? `${text.slice(0, 500)} [...] ${text.slice(-500)}` : text;
 
-/** Waits until a server says where it listens; gives the port. */
-export async function listening({ stderr }: { stderr: Output }) {
-  const said = await stderr.match(/^listening on \('.+', (\d+)\)\n/m);
-  return Number(said[1]);
-}
-
-/** The test's side of a connection. */
+/** Returns the test's side of a connection. */
 function peer(socket: Socket) {
-  socket.setNoDelay(true); // Each write is a segment.
+  socket.setNoDelay(true); // Each write is a segment of its own.
   const output = new Output(socket);
   const addr = `('${socket.localAddress}', ${socket.localPort})`;
-  /** Sends bytes, and waits until they have left, or the connection is gone. */
+
+  /** Sends bytes. Waits until they have left, or the connection is gone. */
   const send = (bytes: string | Uint8Array) =>
-    new Promise<unknown>((resolve) => socket.write(bytes, resolve));
+    new Promise((resolve) => socket.write(bytes, resolve));
   const end = (bytes: string | Uint8Array = "") => socket.end(bytes);
   const reset = () => socket.resetAndDestroy();
-  /** Waits until the other side has hung up; gives what it had sent. */
-  const dropped = async () => {
+
+  /**
+   * Waits until the other side has closed the connection, not only finished
+   * sending; returns all that it had sent.
+   */
+  const closed = async () => {
     await until("the end of the connection", () => {
-      if (output.ended && socket.writable) socket.write("x"); // It is reset.
+      // To write to a closed connection resets it.
+      if (output.ended && socket.writable) socket.write("x");
       return socket.closed;
     });
     return output.text;
   };
-  return { socket, output, addr, send, end, reset, dropped };
+  return { socket, output, addr, send, end, reset, closed };
 }
 export type Peer = ReturnType<typeof peer>;
 
 /** Connects to `port`. Either side may finish sending before the other. */
-export async function open(port: number): Promise<Peer> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+export async function open(port: string): Promise<Peer> {
+  const socket = connect({
+    port: Number(port),
+    host: "127.0.0.1",
+    allowHalfOpen: true,
+  });
   await once(socket, "connect");
   return peer(socket);
 }
@@ -201,5 +253,5 @@ export async function listen(t: TestContext) {
   const address = server.address();
   assert(address instanceof Object);
   const next = () => until("a client", () => peers.shift() ?? null);
-  return { port: address.port, peers, next };
+  return { port: `${address.port}`, peers, next };
 }

@@ -1,25 +1,36 @@
-// Loaded ahead of a script. WAITS={"500":20} lets a wait of 500 ms last 20 ms,
-// and a longer one 11 days. FAULT=accept lets an accept fail, FAULT=mistake a line.
+// Loaded ahead of a script under test. It sets how long each wait of the script
+// lasts. WAITS='{"silence":20}' lets a wait last 20 ms. What WAITS does not name
+// never ends, so that no test depends on how fast the machine is.
 
-import { Server, Socket } from "node:net";
+import { Socket } from "node:net";
 import process from "node:process";
 
-const { WAITS, FAULT } = process.env;
-const waits: Record<number, number> = JSON.parse(WAITS || "{}");
-const wait = (ms: number) => waits[ms] ?? (WAITS && ms >= 500 ? 10 ** 9 : ms);
-globalThis.setTimeout = new Proxy(globalThis.setTimeout, {
-  apply: (original, self, [callback, ms, ...rest]) =>
-    Reflect.apply(original, self, [callback, wait(ms), ...rest]),
-});
+const NEVER = 2 ** 31 - 1; // the longest time that a timer takes, in ms
+const waits = { silence: NEVER, close: NEVER, deadline: NEVER };
+Object.assign(waits, JSON.parse(process.env.WAITS ?? "{}"));
+
+function unknown(ms: number): never {
+  console.error(`tests/preload.ts knows no wait of ${ms} ms`);
+  process.exit(1);
+}
+
+// The 500 ms after which silence counts as the end of a message.
 const { setTimeout } = Socket.prototype;
 Socket.prototype.setTimeout = function (ms, callback) {
-  return setTimeout.call(this, wait(ms), callback);
+  if (ms !== 500) unknown(ms);
+  return setTimeout.call(this, waits.silence, callback);
 };
-const { listen } = Server.prototype;
-if (FAULT === "accept") {
-  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
-    this.once("connection", () => this.emit("error", new Error("accept EIO")));
-    return Reflect.apply(listen, this, args);
-  };
-}
-if (FAULT === "mistake") Object.assign(Socket.prototype, { end: "a typo" });
+
+// The 500 ms that clients have after `close`, and the 30 s for a message. (Bun
+// calls setTimeout for a socket, too: there the wait is already the new one.)
+const known: Record<number, number> = {
+  500: waits.close,
+  30_000: waits.deadline,
+  [waits.silence]: waits.silence,
+};
+globalThis.setTimeout = new Proxy(globalThis.setTimeout, {
+  apply(original, self, [callback, ms, ...rest]) {
+    const wait = known[ms] ?? unknown(ms);
+    return Reflect.apply(original, self, [callback, wait, ...rest]);
+  },
+});

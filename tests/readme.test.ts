@@ -1,160 +1,156 @@
-// What a reader does: the README's commands, each runtime, Python, and `nc`.
+// What a reader of the README does: compare, paste, run and change.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test, type TestContext } from "node:test";
-import { listening, netcat, OK, onEach, open, posix } from "./helper.ts";
-import { python, root, runtimes, start, tsx, unless } from "./helper.ts";
+import {
+  noPython,
+  noShell,
+  OK,
+  open,
+  root,
+  runtimes,
+  start,
+} from "./helper.ts";
 
-const scripts = ["server.ts", "client.ts", "protocol.ts"];
 const read = (file: string) => fs.readFileSync(join(root, file), "utf8");
 const readme = read("README.md");
-/** The text of a block of the README, as in ```kind. */
-const block = (kind: string) =>
-  readme.split(`\n\`\`\`${kind}\n`)[1]?.replace(/^```[^]*/m, "") ?? "";
+const scripts = ["server.ts", "client.ts", "protocol.ts"];
 
-const stale = scripts.find((file) => block(`ts ${file}`) !== read(file));
-const skip = posix || stale && `README.md has another ${stale}`;
-const noPython = skip || python;
+/** Returns the one block of the README in which `part` stands. */
+function block(part: string): string {
+  const blocks = readme.matchAll(/^```\w+\n([^]*?)^```$/gm);
+  const texts = Array.from(blocks, ([, text = ""]) => text);
+  const [found, ...more] = texts.filter((text) => text.includes(part));
+  assert(found && more.length === 0, `not in one block of the README: ${part}`);
+  return found;
+}
 
-// The article's server, on a free port, and its client.
-const py = (code: string) => ["python3", "-uc", code];
-const theirs = block("python article.py").replace("9998", "0");
-const stderr = "file=__import__('sys').stderr"; // where our server says it
-const theirServer = py(theirs.replace("name())", `name(), ${stderr})`));
-const theirClient = py(`import os, socket, sys
-client = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
-client.send(" ".join(sys.argv[1:]).encode("utf-8"))
-print(client.recv(1024).decode("utf-8"))`);
+/** Replaces `part`, which must stand in `text` once. */
+function replace(text: string, part: string, by: string): string {
+  assert.equal(text.split(part).length, 2, `not once: ${part}`);
+  return text.replace(part, () => by);
+}
 
-/** A folder with the three scripts alone, and tsx as npx would fetch it. */
-function folder(t: TestContext): string {
+/** Starts a command of a reader, in a folder with the scripts and `files`. */
+function reader(t: TestContext, files: Record<string, string> = {}) {
   const cwd = fs.mkdtempSync(join(tmpdir(), "alone ü "));
   t.after(() => fs.rmSync(cwd, { recursive: true }));
-  for (const file of scripts) fs.writeFileSync(join(cwd, file), read(file));
+  for (const file of scripts) {
+    fs.copyFileSync(join(root, file), join(cwd, file));
+  }
+  for (const [file, text] of Object.entries(files)) {
+    fs.writeFileSync(join(cwd, file), text);
+  }
+  // npx finds tsx there, and need not download it.
   fs.symlinkSync(join(root, "node_modules"), join(cwd, "node_modules"));
-  return cwd;
+  return (line: string, PORT = "0") => start(t, line, { cwd, env: { PORT } });
 }
 
-/** Says `hey bruh` and `close`, and compares all that both sides print. */
-async function session(t: TestContext, pair: string[][], reply = OK) {
-  const [server = [], client = []] = pair;
-  const running = start(t, server);
-  const env = { PORT: `${await listening(running)}` };
-  for (const words of [["hey", "bruh"], ["close"]]) {
-    const end = await start(t, [...client, ...words], { env }).ended();
-    assert.deepEqual(end, { stdout: `${reply}\n`, stderr: "", code: 0 });
-  }
-  const { stdout, stderr, code } = await running.ended();
-  const masked = (text: string) => text.replace(/(1', )\d+/g, "$1PORT");
-  assert.equal(masked(stderr + stdout), masked(block("text server")));
-  assert.match(stdout, /(.*) ----- close\ndisconnecting from \1\n$/);
-  assert.equal(code, 0);
-}
-
-onEach("the article's session", ({ command }) => {
-  const server = [...command, "server.ts"];
-  const client = [...command, "client.ts"];
-  for (const { name, command, skip } of runtimes) {
-    const client = [...command, "client.ts"];
-    test(`client on ${name}`, { skip }, (t) => session(t, [server, client]));
-  }
-  test("in Python", { skip: python }, async (t) => {
-    await session(t, [server, theirClient]);
-    await session(t, [theirServer, client], "OKay got it");
+for (const file of scripts) {
+  test(`has the text of ${file}`, () => {
+    const [head = ""] = read(file).split("\n"); // Its block begins so, too.
+    if (process.env.PASTE) {
+      const text = replace(read("README.md"), block(head), read(file));
+      fs.writeFileSync(join(root, "README.md"), text);
+    }
+    assert.equal(block(head), read(file), "PASTE=1 npm test copies it there");
   });
+}
 
-  const typed = "(echo hey bruh; exec sleep 5) | nc"; // as a person does
-  for (const nc of ["echo hey bruh | nc", "echo hey bruh | nc -N", typed]) {
-    test(nc, { skip: netcat }, async (t) => {
-      const running = start(t, server);
-      const port = await listening(running);
-      await start(t, `${nc} 127.0.0.1 ${port}`).stdout.match(RegExp(`^${OK}$`));
-      assert.match(running.stdout.text, /^\S+ \d+\) ----- hey bruh\n$/);
-      running.child.kill("SIGINT"); // Ctrl-C
-      assert.notEqual((await running.ended()).code, 0);
-    });
-  }
-
-  for (
-    const [bytes, ms, skip] of [
-      ["hey", 500, false],
-      ["", 30_000, unless(!!process.env.LONG, "only LONG=1 takes 30 s")],
-    ] as const
-  ) {
-    test(`"${bytes}" has its end after ${ms} real ms`, { skip }, async (t) => {
-      const { socket, send } = await open(await listening(start(t, server)));
-      const before = performance.now();
-      await send(bytes);
-      await once(socket, "end");
-      const took = performance.now() - before;
-      assert(took > ms * 0.99, `${took}`); // More would be a guess.
-    });
+test("sets the article's lines beside ours, in their order", () => {
+  for (const [file, count] of [["server.ts", 16], ["client.ts", 8]] as const) {
+    const [, rest = ""] = readme.split(`\`${file}\` |\n| --- | --- |\n`);
+    const rows = rest.split("\n\n")[0]?.split("\n") ?? [];
+    assert.equal(rows.length, count);
+    let from = 0;
+    for (const row of rows) {
+      const right = /^.* \| (?:<code>|`+ ?)(.*?)(?:<\/code>|`+) \|$/;
+      const [, cell = ""] = row.match(right) ?? [];
+      const code = cell.replaceAll("&#124;", "|");
+      from = read(file).indexOf(code, from);
+      assert.notEqual(
+        from,
+        -1,
+        `not in ${file}, or not in this order: ${code}`,
+      );
+    }
   }
 });
 
-test("the first commands print what is shown", { skip }, async (t) => {
-  const cwd = folder(t);
-  const server = start(t, block("sh server"), { cwd });
-  const env = { PORT: `${await listening(server)}` };
-  const client = start(t, block("sh"), { cwd, env });
-  assert.equal((await client.ended()).stdout, block("text"));
-  assert.equal((await server.ended()).code, 0);
+test("can be pasted into the engines of blogs, and links to what is there", () => {
+  assert.doesNotMatch(readme, /^```\w+[^\w\n]|\{\{|\{%/m);
+  for (const [, link = ""] of readme.matchAll(/\]\((?!https:|#)(.*?)\)/g)) {
+    assert(fs.existsSync(join(root, link)), link);
+  }
 });
 
-test("awkward clients see what is said", { skip: noPython }, async (t) => {
-  const cwd = folder(t);
-  const [ours, theirs] = [
-    start(t, [...tsx, "server.ts"]),
-    start(t, theirServer),
-  ];
-  const port = await listening(ours);
-  const ports = `${port}, ${await listening(theirs)}`;
-  const faults = block("python faults.py").replace("9999, 9998", ports);
-  fs.writeFileSync(join(cwd, "faults.py"), faults);
-  const env = { PORT: `${port}` };
-  const rows = readme.matchAll(/^\| It .* \| `(.*)` \| (.*) \| (.*) \|$/gm);
-  for (const [, command = "", ...cells] of rows) {
-    const { stdout, stderr } = await start(t, command, { cwd, env }).ended();
-    for (const [i, server] of [ours, theirs].entries()) {
-      const said = `${stdout}${stderr}`.replace(`${port}`, "9999") +
-        server.stdout.text + server.stderr.text;
-      for (const [, span = ""] of cells[i]?.matchAll(/`(.*?)`/g) ?? []) {
-        assert(said.includes(span), `${command}: ${span}\n${said}`);
+test("shows what the first commands print", { skip: noShell }, async (t) => {
+  const types = reader(t);
+  const server = types(block("npx -y tsx server.ts\n"));
+  const port = await server.listening();
+  const client = types(block("npx -y tsx client.ts hey bruh\n"), port);
+  assert.equal((await client.ended()).stdout, block(`${OK}\n${OK}`));
+  const { stdout, stderr } = await server.ended();
+  const masked = (text: string) => text.replace(/(1', )\d+/g, "$1PORT");
+  assert.equal(masked(stderr + stdout), masked(block("20800")));
+});
+
+test("shows the faults of article.py", { skip: noPython }, async (t) => {
+  const ours = start(t, [...runtimes[0]?.tested ?? [], "server.ts"]);
+  const theirs = start(t, ["python3", "-u", "tests/article.py"]);
+  const [port, their] = [await ours.listening(), await theirs.listening()];
+  const faults = readme.split("`python3 faults.py ").slice(1);
+  assert.equal(faults.length, 3);
+  for (const text of faults) {
+    const [fault = ""] = text.split("`");
+    const words = ["tests/faults.py", fault, port, their];
+    const client = start(t, ["python3", ...words]);
+    await client.ended();
+    const [, ...sentences] = text.split("\n- "); // one for each terminal
+    for (const [i, terminal] of [ours, theirs, client].entries()) {
+      const [sentence = ""] = sentences[i]?.split("\n") ?? [];
+      for (const [, shown = ""] of sentence.matchAll(/`(.+?)`/g)) {
+        await terminal.shows(
+          shown.replace("9999", port).replace("9998", their),
+        );
       }
     }
   }
   assert.match(theirs.stdout.text, /^.* ----- hey \n/); // only the first piece
-  assert.equal((await ours.ended()).code, 0); // The last row closes it.
 });
 
-const changed = read("server.ts").replace(block("ts"), block("ts change"));
-const sketch = block("ts lines.ts").replace("9999", "0") + `
-  server.on("listening", () => console.error("listening on ('_', " +
-    (server.address() as { port: number }).port + ")"));`;
+const line = '    commSocket.write(encode("OKay got it")); // send()\n';
+const changed = replace(read("server.ts"), line, block("characters`"));
+const lines = replace(
+  block("createInterface({"),
+  '9999, "127.0.0.1", () => console.error("listening on 9999")',
+  `0, "127.0.0.1", () =>
+    console.error("listening on ('_', " + Object(server.address()).port + ")")`,
+);
+const shared =
+  'import { decode, encode, fail, print, receive } from "./protocol.ts";\n';
+const listing = read("protocol.ts") + replace(read("server.ts"), shared, "");
 for (
-  const [code, sent, answer] of [
-    [changed, "close", "CLOSE"],
-    [sketch, "hey\nbruh\n", "OKay got it\n".repeat(2)],
+  const [name, file, code, reply] of [
+    ["changes the reply", "server.ts", changed, "OKay got 3 characters"],
+    ["shows a server of lines that answers client.ts", "lines.ts", lines, OK],
+    ["tells how to make one listing", "listing.ts", listing, OK],
   ] as const
 ) {
-  test(`code that answers ${answer}`, { skip }, async (t) => {
-    const cwd = folder(t);
-    fs.writeFileSync(join(cwd, "server.ts"), code);
-    const server = start(t, "node_modules/.bin/tsx server.ts", { cwd });
-    const { end, output } = await open(await listening(server));
-    end(sent);
-    assert.equal(await output.all(), answer);
+  test(name, { skip: noShell }, async (t) => {
+    const types = reader(t, { [file]: code });
+    const server = types(`npx -y tsx ${file}`);
+    const port = await server.listening();
+    const client = types("npx -y tsx client.ts hey", port);
+    assert.equal((await client.ended()).stdout, `${reply}\n`);
+    if (file !== "lines.ts") return;
+    const { end, output } = await open(port);
+    end("hey\nbruh\n");
+    assert.equal(await output.all(), `${OK}\n${OK}\n`);
   });
 }
-
-test("the code is that of the files, and links lead somewhere", () => {
-  if (stale) assert.equal(block(`ts ${stale}`), read(stale), `paste ${stale}`);
-  for (const [, link = ""] of readme.matchAll(/\]\((?!https:)([^)]+)\)/g)) {
-    assert(fs.existsSync(join(root, link)), link);
-  }
-});
+assert(readme.includes(`\n\n\`\`\`ts\n${line}\`\`\`\n`), "the line to change");
