@@ -34,13 +34,13 @@ export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b"" (let, not const: it will change)
   // Node gives us resolve, to end `await` with a value, and reject, to raise.
   return new Promise((resolve, reject) => {
-    // Node calls this for each piece that arrives: what one recv() returns.
     socket.on("data", (chunk: Buffer) => {
-      if (bytes.length <= MAX_BYTES) bytes = Buffer.concat([bytes, chunk]);
+      bytes = Buffer.concat([bytes, chunk]); // chunk is what recv() returns.
       if (bytes.length > MAX_BYTES) resolve(bytes); // Then decode() throws.
-      socket.setTimeout(500); // After 500 ms without a piece: "timeout"
+      socket.setTimeout(500); // "timeout" comes after 500 ms without a chunk.
     });
     socket.on("timeout", () => resolve(bytes)); // The first call counts.
+    socket.on("timeout", () => socket.removeAllListeners("data")); // late bytes
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.
     socket.on("error", (err) => reject(err));
     const timer = setTimeout(() => {

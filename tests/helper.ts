@@ -52,9 +52,12 @@ function runtime(name: string, version: string, command: string[]) {
 }
 const node = process.env.PLAIN_NODE || process.execPath;
 const strip = "if (process.features.typescript) console.log(process.version)";
-export const tsx = [process.execPath, "--import", "tsx/esm"];
 export const runtimes = [
-  runtime("tsx on Node", process.versions.node, tsx),
+  runtime("tsx on Node", process.versions.node, [
+    process.execPath,
+    "--import",
+    "tsx/esm",
+  ]),
   runtime("Node 22.18+", version(node, "-e", strip), [node]),
   runtime("Deno", version("deno", "-v"), ["deno", "run", "-A"]),
   runtime("Bun", version("bun", "-v"), ["bun"]),
@@ -69,15 +72,19 @@ export function onEach(what: string, tests: (runtime: Runtime) => void) {
   }
 }
 
-/** Waits until `look` finds something, and returns that. Throws after 60 s. */
-export async function until<T>(what: string, look: () => T | null | false) {
-  const end = Date.now() + 60_000;
+/** Waits until `look` finds something, and returns that, or throws. */
+export async function until<T>(
+  what: string,
+  look: () => T | null | false,
+  seconds = 30,
+) {
+  const end = Date.now() + seconds * 1000;
   while (Date.now() < end) {
     const found = look();
     if (found) return found;
     await pause(5);
   }
-  throw new Error(`${what} has not come within 60 s`);
+  throw new Error(`${what} has not come within ${seconds} s`);
 }
 
 /** What has come from a stream so far. */
@@ -100,15 +107,12 @@ export class Output {
   }
 }
 
-// c8 cannot add up the coverage of a file that two runtimes translate, so it
-// hears of none but tsx.
-const NO_COVERAGE = { NODE_V8_COVERAGE: "" };
-
-// What a person has set is not for the scripts.
-const CLEAN = {
+const environment = {
+  ...process.env,
   HOST: "x86_64-conda-linux-gnu", // Conda sets this. It means nothing here.
-  SERVER_IP: undefined,
   PORT: "0", // any free port
+  // What else a person, or the test runner, has set is not for the scripts.
+  SERVER_IP: undefined,
   NO_COLOR: undefined,
   FORCE_COLOR: undefined,
   NODE_OPTIONS: undefined,
@@ -120,7 +124,7 @@ const CLEAN = {
 const guard = spawn(process.execPath, ["tests/guard.js"], {
   cwd: root,
   stdio: ["pipe", "ignore", "ignore"],
-  env: NO_COVERAGE,
+  env: {},
   detached: true, // Ctrl-C in the terminal is not for the guard.
 });
 guard.unref();
@@ -142,12 +146,10 @@ export function start(
   const [name = "", ...args] = [...before, ...words];
   const child = spawn(name, args, {
     cwd,
-    env: {
-      ...process.env,
-      ...CLEAN,
-      ...(words.includes("tsx/esm") ? {} : NO_COVERAGE),
-      ...env,
-    },
+    // c8 cannot add up the coverage of a file that two runtimes translate.
+    env: words.includes("tsx/esm")
+      ? { ...environment, ...env }
+      : { ...environment, NODE_V8_COVERAGE: "", ...env },
     detached: !windows, // a process group of its own, since npx has children
   });
   assert(child.pid, `${name} does not start`);
@@ -162,8 +164,8 @@ export function start(
   });
 
   /** Waits until the process has ended. */
-  const ended = async () => {
-    await until("the end of the process", () => code !== undefined);
+  const ended = async (seconds = 30) => {
+    await until("the end of the process", () => code !== undefined, seconds);
     return { stdout: stdout.text, stderr: stderr.text, code };
   };
 

@@ -35,16 +35,12 @@ function replace(text: string, part: string, by: string): string {
   return text.replace(part, () => by);
 }
 
-/** Starts a command of a reader, in a folder with the scripts and `files`. */
-function reader(t: TestContext, files: Record<string, string> = {}) {
+/** Makes a folder with the scripts and `file`; starts what is typed there. */
+function reader(t: TestContext, file = "README.md", text = readme) {
   const cwd = fs.mkdtempSync(join(tmpdir(), "alone ü "));
   t.after(() => fs.rmSync(cwd, { recursive: true }));
-  for (const file of scripts) {
-    fs.copyFileSync(join(root, file), join(cwd, file));
-  }
-  for (const [file, text] of Object.entries(files)) {
-    fs.writeFileSync(join(cwd, file), text);
-  }
+  for (const name of scripts) fs.writeFileSync(join(cwd, name), read(name));
+  fs.writeFileSync(join(cwd, file), text);
   // npx finds tsx there, and need not download it.
   fs.symlinkSync(join(root, "node_modules"), join(cwd, "node_modules"));
   return (line: string, PORT = "0") => start(t, line, { cwd, env: { PORT } });
@@ -93,7 +89,8 @@ test("shows what the first commands print", { skip: noShell }, async (t) => {
   const server = types(block("npx -y tsx server.ts\n"));
   const port = await server.listening();
   const client = types(block("npx -y tsx client.ts hey bruh\n"), port);
-  assert.equal((await client.ended()).stdout, block(`${OK}\n${OK}`));
+  const { stdout: replies } = await client.ended(120); // It starts npx twice.
+  assert.equal(replies, block(`${OK}\n${OK}`));
   const { stdout, stderr } = await server.ended();
   const masked = (text: string) => text.replace(/(1', )\d+/g, "$1PORT");
   assert.equal(masked(stderr + stdout), masked(block("20800")));
@@ -142,11 +139,11 @@ for (
   ] as const
 ) {
   test(name, { skip: noShell }, async (t) => {
-    const types = reader(t, { [file]: code });
+    const types = reader(t, file, code);
     const server = types(`npx -y tsx ${file}`);
     const port = await server.listening();
     const client = types("npx -y tsx client.ts hey", port);
-    assert.equal((await client.ended()).stdout, `${reply}\n`);
+    assert.equal((await client.ended(120)).stdout, `${reply}\n`);
     if (file !== "lines.ts") return;
     const { end, output } = await open(port);
     end("hey\nbruh\n");
