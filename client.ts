@@ -9,11 +9,11 @@ const target = SERVER_IP || "127.0.0.1"; // default: this computer
 const port = Number(PORT || 9999); // int(PORT or 9999)
 
 async function main() {
-  const message = process.argv.slice(2).join(" "); // argv: node, file, words
+  const message = process.argv.slice(2).join(" "); // [node, file, *words]
   if (!message) throw new Error("usage: npx tsx client.ts MESSAGE"); // raise
   const client = connect(port, target); // socket() and connect()
-  // end() sends the message and says that this is all, so the server knows that
-  // it is complete. After that, we can still receive.
+  // end() sends the message and tells the server that nothing more will come.
+  // We can still receive after that.
   client.end(encode(message)); // send()
   const reply = decode(await receive(client)); // recv(1024).decode()
   await print(reply);

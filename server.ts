@@ -1,5 +1,5 @@
 // The article's server. To start it, type in a terminal: npx tsx server.ts
-// (npx fetches tsx, and tsx runs TypeScript as python3 runs Python.)
+// (npx fetches tsx. It runs TypeScript on Node.js, as python3 runs Python.)
 
 import { type AddressInfo, createServer } from "node:net"; // Node's sockets
 import { decode, encode, fail, print, receive } from "./protocol.ts";
@@ -8,17 +8,17 @@ const { SERVER_IP, PORT } = process.env; // SERVER_IP = os.getenv("SERVER_IP")
 const serverIP = SERVER_IP || "127.0.0.1"; // default: this computer only
 const port = Number(PORT || 9999); // int(PORT or 9999)
 
-// A client says that it has sent everything before it gets our reply. Without
-// allowHalfOpen, Node would close the connection then, and not send the reply.
+// Our client is done sending before we reply. Without allowHalfOpen, Node would
+// then close the connection, and the reply would be lost.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
 // Instead of a loop with accept(), Node calls this function for each client.
-// `async`: at each `await` it waits for a result. Meanwhile, others are served.
+// `async`: each `await` waits for a result, while Node serves other clients.
 server.on("connection", async (commSocket) => {
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
   if (!commSocket.remotePort) {
-    commSocket.destroy(); // close(): the client is gone, and so is its address
+    commSocket.destroy(); // close(): the client has already left: no address
     return;
   }
   try {
@@ -29,7 +29,7 @@ server.on("connection", async (commSocket) => {
     if (message === "close") {
       server.close(); // connection = False
       await print(`disconnecting from ${addr}`);
-      // Other clients get 500 ms to finish. unref(): we end sooner if they do.
+      // The others get 500 ms to finish. unref(): if none is left, end sooner.
       setTimeout(() => process.exit(), 500).unref();
     }
   } catch (err) {
@@ -38,10 +38,10 @@ server.on("connection", async (commSocket) => {
   }
 });
 
-server.on("error", fail); // For example, the port is taken: say so, and end.
+server.on("error", fail); // For example, the port is taken: print it, and exit.
 server.on("listening", () => {
-  const { address, port } = server.address() as AddressInfo; // as: only a type
+  const { address, port } = server.address() as AddressInfo; // as: a type hint
   console.error(`listening on ('${address}', ${port})`);
 });
-// A program that reads our standard error may end: ignore that, and go on.
+// If a program was reading our standard error, and has ended, carry on.
 process.stderr.on("error", () => {});

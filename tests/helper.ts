@@ -15,10 +15,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 export const OK = "OKay got it"; // what server.ts replies
 export const MAX = 1024; // the most bytes of a message
 
-/**
- * Returns what the option `skip` of a test takes: false if the test can run
- * here, else the reason why not. Throws the reason if NO_SKIPS is set.
- */
+/** For `skip`: the reason why a test cannot run here. NO_SKIPS throws it. */
 export function unless(canRun: boolean, reason: string): string | false {
   if (canRun) return false;
   if (process.env.NO_SKIPS) throw new Error(`NO_SKIPS is set, but ${reason}`);
@@ -119,8 +116,7 @@ const environment = {
   NODE_TEST_CONTEXT: undefined,
 };
 
-// It is told each start and each end, and ends what runs longer than this
-// process: a run that is killed cannot do so itself.
+// It ends what a test run leaves behind if the run itself is killed.
 const guard = spawn(process.execPath, ["tests/guard.js"], {
   cwd: root,
   stdio: ["pipe", "ignore", "ignore"],
@@ -218,10 +214,7 @@ function peer(socket: Socket) {
   const end = (bytes: string | Uint8Array = "") => socket.end(bytes);
   const reset = () => socket.resetAndDestroy();
 
-  /**
-   * Waits until the other side has closed the connection, not only finished
-   * sending; returns all that it had sent.
-   */
+  /** Waits until the other side has closed; returns all that it had sent. */
   const closed = async () => {
     await until("the end of the connection", () => {
       // To write to a closed connection resets it.

@@ -119,8 +119,7 @@ test("both mean 127.0.0.1 and port 9999 if nothing is set", async (t) => {
     await server.shows("127.0.0.1");
     await server.shows("9999");
     if (server.stderr.text.includes("EADDRINUSE")) {
-      t.skip(unless(false, "another program has port 9999") || "");
-      return;
+      return t.skip(unless(false, "another program has port 9999") || "");
     }
     const client = start(t, [...command, "client.ts", "close"], { env });
     assert.equal((await client.ended()).stdout, `${OK}\n`);

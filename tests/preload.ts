@@ -6,8 +6,8 @@ import { Socket } from "node:net";
 import process from "node:process";
 
 const NEVER = 2 ** 31 - 1; // the longest time that a timer takes, in ms
-const waits = { silence: NEVER, close: NEVER, deadline: NEVER };
-Object.assign(waits, JSON.parse(process.env.WAITS ?? "{}"));
+const waits = JSON.parse(process.env.WAITS ?? "{}");
+const { silence = NEVER, close = NEVER, deadline = NEVER } = waits;
 
 function unknown(ms: number): never {
   console.error(`tests/preload.ts knows no wait of ${ms} ms`);
@@ -18,19 +18,15 @@ function unknown(ms: number): never {
 const { setTimeout } = Socket.prototype;
 Socket.prototype.setTimeout = function (ms, callback) {
   if (ms !== 500) unknown(ms);
-  return setTimeout.call(this, waits.silence, callback);
+  return setTimeout.call(this, silence, callback);
 };
 
 // The 500 ms that clients have after `close`, and the 30 s for a message. (Bun
 // calls setTimeout for a socket, too: there the wait is already the new one.)
-const known: Record<number, number> = {
-  500: waits.close,
-  30_000: waits.deadline,
-  [waits.silence]: waits.silence,
-};
+const known = new Map([[500, close], [30_000, deadline], [silence, silence]]);
 globalThis.setTimeout = new Proxy(globalThis.setTimeout, {
   apply(original, self, [callback, ms, ...rest]) {
-    const wait = known[ms] ?? unknown(ms);
+    const wait = known.get(ms) ?? unknown(ms);
     return Reflect.apply(original, self, [callback, wait, ...rest]);
   },
 });

@@ -23,7 +23,7 @@ export default async function* report(source) {
   yield* Readable.from(watched()).pipe(new spec());
   for (const reason of reasons) yield `not run: ${reason}\n`;
   for (const name of unnamed) {
-    yield `not run: tests/${name}, which package.json does not name\n`;
+    yield `not run: tests/${name} (does package.json name it?)\n`;
     process.exitCode = 1;
   }
 }
