@@ -18,8 +18,7 @@ type End = ReturnType<typeof prints>;
 const size = (n: number) => fails(`received ${n} bytes, not 1 to ${MAX}`);
 const late = fails("no complete message in 30 s");
 
-/** What a server does once it has the message, and how the client ends. After
- * send(), the server never finishes sending. */
+/** What a server does (send() never finishes), and how the client ends. */
 const answers: [string, (peer: Peer) => unknown, End, string?][] = [
   ["prints the reply", (peer) => peer.end(OK), prints(OK)],
   ["prints the most bytes", (peer) => peer.end(full), prints(full)],

@@ -59,7 +59,7 @@ export const runtimes = [
   runtime("Deno", version("deno", "-v"), ["deno", "run", "-A"]),
   runtime("Bun", version("bun", "-v"), ["bun"]),
 ];
-export type Runtime = typeof runtimes[number];
+type Runtime = typeof runtimes[number];
 
 /** Defines the same tests for each runtime. */
 export function onEach(what: string, tests: (runtime: Runtime) => void) {

@@ -1,5 +1,4 @@
-// The article's session, with both scripts as processes on a free port: on each
-// pair of runtimes, with the article's programs in Python, and with nc.
+// The article's session, on each pair of runtimes, with Python, and with nc.
 
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";

@@ -1,6 +1,5 @@
-// Loaded ahead of a script under test. It sets how long each wait of the script
-// lasts. WAITS='{"silence":20}' lets a wait last 20 ms. What WAITS does not name
-// never ends, so that no test depends on how fast the machine is.
+// Loaded ahead of a script under test. WAITS='{"silence":20}' lets a wait last
+// 20 ms. One that WAITS does not name never ends: the machine may be slow.
 
 import { Socket } from "node:net";
 import process from "node:process";

@@ -27,13 +27,12 @@ function replace(text: string, part: string, by: string): string {
   return text.replace(part, () => by);
 }
 
-/** Makes a folder with the scripts and `file`; starts what is typed there. */
+/** Makes a folder with the scripts, `file`, and tsx, in which a reader types. */
 function reader(t: TestContext, file = "README.md", text = readme) {
   const cwd = fs.mkdtempSync(join(tmpdir(), "alone ü "));
   t.after(() => fs.rmSync(cwd, { recursive: true }));
   for (const name of scripts) fs.writeFileSync(join(cwd, name), read(name));
   fs.writeFileSync(join(cwd, file), text);
-  // npx finds tsx there, and need not download it.
   fs.symlinkSync(fs.realpathSync("node_modules"), join(cwd, "node_modules"));
   return (line: string, PORT = "0") => start(t, line, { cwd, env: { PORT } });
 }

@@ -24,7 +24,6 @@ type Server = Awaited<ReturnType<typeof serve>>;
 const messages: [string, (string | Uint8Array)[], string, string][] = [
   ["joins single bytes", [..."hey bruh"], " ----- hey bruh", OK],
   ["joins a cut character", [hex("e282"), hex("ac")], " ----- €", OK],
-  ["takes a bare line break", ["\n"], " ----- ", OK],
   ["takes the most bytes", [full], ` ----- ${full}`, OK],
   ["shows controls", ["\x1b]0;hey\x07"], " ----- \\u{1b}]0;hey\\u{7}", OK],
   ["shows a forged line", ["\n('::1', 5)\n"], " ----- \\u{a}('::1', 5)", OK],
@@ -60,11 +59,10 @@ onEach("server.ts", ({ name, tested }) => {
     const silent = await server.connect();
     const before = performance.now();
     const { addr } = await server.say("close");
-    const { stdout, stderr, code } = await server.ended();
+    const { stdout, code } = await server.ended();
     const took = performance.now() - before;
     assert(took > 495 && took < 15_000, `it ended after ${took} ms`);
     assert.equal(stdout, `${addr} ----- close\ndisconnecting from ${addr}\n`);
-    assert.equal(stderr, `listening on ('127.0.0.1', ${server.port})\n`);
     assert.equal(await silent.output.all(), "");
     assert.equal(code, 0);
   });
@@ -133,12 +131,11 @@ onEach("server.ts", ({ name, tested }) => {
     await assert.rejects(open(server.port), { code: "ECONNREFUSED" });
     client.end("close"); // It is treated as the first one.
     assert.equal(await client.closed(), OK);
-    const { stdout, stderr, code } = await server.ended();
+    const { stdout, code } = await server.ended();
     const lines = [first, client].map(({ addr }) =>
       `${addr} ----- close\ndisconnecting from ${addr}\n`
     );
     assert.equal(stdout, lines.join(""));
-    assert.equal(stderr, `listening on ('127.0.0.1', ${server.port})\n`);
     assert.equal(code, 0);
   });
 
@@ -278,11 +275,8 @@ async function serve(t: TestContext, tested: string[], options: Options = {}) {
     const client = await say("close");
     assert.equal(await client.closed(), OK);
     const { stdout, stderr, code } = await ended();
-    const expected = [
-      `listening on ('127.0.0.1', ${port})`,
-      ...addrs,
-      `disconnecting from ${client.addr}`,
-    ];
+    const expected = [`listening on ('127.0.0.1', ${port})`, ...addrs];
+    expected.push(`disconnecting from ${client.addr}`);
     const printed = (stdout + stderr).trimEnd().split("\n");
     const starts = printed.map((line) => line.replace(/\)(:| -----) .*/, ")"));
     assert.deepEqual(starts.sort(), expected.sort());
