@@ -25,7 +25,7 @@ Socket.prototype.setTimeout = function (ms, callback) {
 const known = new Map([[500, close], [30_000, deadline], [silence, silence]]);
 globalThis.setTimeout = new Proxy(globalThis.setTimeout, {
   apply(original, self, [callback, ms, ...rest]) {
-    const wait = known.get(ms) ?? unknown(ms);
+    const wait = known.get(ms) ?? (ms < 100 ? ms : unknown(ms)); // Bun's own: 1
     return Reflect.apply(original, self, [callback, wait, ...rest]);
   },
 });
