@@ -42,7 +42,7 @@ for (const file of scripts) {
     const [head = ""] = read(file).split("\n"); // Its block begins so, too.
     if (process.env.PASTE) {
       const text = replace(read("README.md"), block(head), read(file));
-      fs.writeFileSync("README.md", text);
+      return fs.writeFileSync("README.md", text);
     }
     assert.equal(block(head), read(file), "PASTE=1 npm test copies it there");
   });
