@@ -9,7 +9,7 @@ const serverIP = SERVER_IP || "127.0.0.1"; // default: this computer only
 const port = Number(PORT || 9999); // int(PORT or 9999)
 
 // Our client is done sending before we reply. Without allowHalfOpen, Node would
-// then close the connection, and the reply would be lost.
+// close the connection at that moment, and the reply would be lost.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
@@ -43,5 +43,5 @@ server.on("listening", () => {
   const { address, port } = server.address() as AddressInfo; // as: a type hint
   console.error(`listening on ('${address}', ${port})`);
 });
-// If a program was reading our standard error, and has ended, carry on.
+// If nobody can read our standard error any more, carry on.
 process.stderr.on("error", () => {});
