@@ -45,11 +45,11 @@ onEach("client.ts", (runtime) => {
 
   for (const [name, answer, end, WAITS] of answers) {
     test(name, async (t) => {
-      const { port, next } = await listen(t);
+      const { port, peers } = await listen(t);
       // cmd.exe leaves a space behind the port: set PORT=8888 && npx ...
       const env = { PORT: `${port} `, WAITS };
       const client = start(t, [...command, "hey", " bruh ", "ü"], { env });
-      const peer = await next();
+      const peer = await client.finds("a server", () => peers.shift() ?? null);
       assert.equal(await peer.output.all(), "hey  bruh  ü");
       await answer(peer);
       assert.deepEqual(await client.ended(), end);

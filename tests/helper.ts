@@ -11,7 +11,7 @@ import { describe, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-export const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url));
 export const OK = "OKay got it"; // what server.ts replies
 export const MAX = 1024; // the most bytes of a message
 
@@ -85,7 +85,7 @@ export async function until<T>(
 }
 
 /** What has come from a stream so far. */
-export class Output {
+class Output {
   text = "";
   ended = false;
 
@@ -247,6 +247,5 @@ export async function listen(t: TestContext) {
   await once(server, "listening");
   const address = server.address();
   assert(address instanceof Object);
-  const next = () => until("a client", () => peers.shift() ?? null);
-  return { port: `${address.port}`, peers, next };
+  return { port: `${address.port}`, peers };
 }
