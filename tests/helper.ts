@@ -70,7 +70,7 @@ export function onEach(what: string, tests: (runtime: Runtime) => void) {
 }
 
 /** Waits until `look` finds something, and returns that, or throws. */
-export async function until<T>(
+async function until<T>(
   what: string,
   look: () => T | null | false,
   seconds = 30,
