@@ -29,7 +29,6 @@ function version(command: string, ...args: string[]): string {
 }
 const needs = (name: string, version: string) =>
   unless(version !== "", `${name} is missing`);
-
 const windows = process.platform === "win32";
 const nc = version("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD && echo 0.0.0");
 export const noShell = unless(!windows, "Windows has no sh and no signals");
