@@ -2,22 +2,25 @@
 // npx tsx client.ts hey bruh
 
 import { connect } from "node:net"; // Node's sockets
-import { decode, encode, fail, print, receive } from "./protocol.ts";
+import { decode, encode, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // SERVER_IP = os.getenv("SERVER_IP")
-const target = SERVER_IP || "127.0.0.1"; // default: this computer
-const port = Number(PORT || 9999); // int(PORT or 9999)
+const { SERVER_IP, PORT } = process.env; // from the environment, if set there
+const target = SERVER_IP || "127.0.0.1"; // this computer
+const port = Number(PORT || 9999);
 
+// Without a package.json, tsx allows `await` only inside a function.
 async function main() {
-  const message = process.argv.slice(2).join(" "); // [node, file, *words]
-  if (!message) throw new Error("usage: npx tsx client.ts MESSAGE"); // raise
+  const message = process.argv.slice(2).join(" "); // " ".join(sys.argv[1:])
+  if (!message) throw new Error("usage: npx tsx client.ts MESSAGE");
   const client = connect(port, target); // socket() and connect()
-  // end() sends the message and tells the server that nothing more will come.
-  // We can still receive after that.
-  client.end(encode(message)); // send()
+  // send(), and say that nothing more will come. We can still receive.
+  client.end(encode(message));
   const reply = decode(await receive(client)); // recv(1024).decode()
-  await print(reply);
+  console.log(reply); // print()
   client.destroy(); // close()
 }
 
-main().catch(fail); // try: main() except Exception as err: fail(err)
+main().catch((err) => {
+  console.error(err.message || err.code); // Some errors have only a code.
+  process.exit(1);
+});

@@ -1,47 +1,44 @@
 // The article's server. To start it, type in a terminal: npx tsx server.ts
-// (npx fetches tsx. It runs TypeScript on Node.js, as python3 runs Python.)
 
 import { type AddressInfo, createServer } from "node:net"; // Node's sockets
-import { decode, encode, fail, print, receive } from "./protocol.ts";
+import { decode, encode, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // SERVER_IP = os.getenv("SERVER_IP")
-const serverIP = SERVER_IP || "127.0.0.1"; // default: this computer only
-const port = Number(PORT || 9999); // int(PORT or 9999)
+const { SERVER_IP, PORT } = process.env; // from the environment, if set there
+const serverIP = SERVER_IP || "127.0.0.1"; // this computer only
+const port = Number(PORT || 9999);
 
-// Our client is done sending before we reply. Without allowHalfOpen, Node would
-// close the connection at that moment, and the reply would be lost.
+// Our client finishes sending, then waits for the reply. Without allowHalfOpen,
+// Node would close the connection before we can send it.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
-// Instead of a loop with accept(), Node calls this function for each client.
-// `async`: each `await` waits for a result, while Node serves other clients.
+// In place of a loop with accept(), Node calls this function for each client.
+// While one call waits for its client (`await`), Node serves the others.
 server.on("connection", async (commSocket) => {
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
-  if (!commSocket.remotePort) {
-    commSocket.destroy(); // close(): the client has already left: no address
-    return;
-  }
   try {
     const message = decode(await receive(commSocket)); // recv(1024).decode()
-    await print(`${addr} ----- ${message}`); // as in the article: before send()
+    console.log(`${addr} ----- ${message}`); // print()
     commSocket.write(encode("OKay got it")); // send()
     commSocket.destroySoon(); // close(), as soon as the reply is sent
     if (message === "close") {
-      server.close(); // connection = False
-      await print(`disconnecting from ${addr}`);
-      // The others get 500 ms to finish. unref(): if none is left, end sooner.
-      setTimeout(() => process.exit(), 500).unref();
+      server.close(); // connection = False: Node ends after the last client.
+      console.log(`disconnecting from ${addr}`); // print()
     }
   } catch (err) {
-    console.error(`${addr}: ${err}`); // print(), but to standard error
+    // One bad client must not end the server.
+    console.error(`${addr}: ${err}`);
     commSocket.destroy(); // close(), without a reply
   }
 });
 
-server.on("error", fail); // For example, the port is taken: print it, and exit.
 server.on("listening", () => {
-  const { address, port } = server.address() as AddressInfo; // as: a type hint
-  console.error(`listening on ('${address}', ${port})`);
+  // With PORT=0, the system picks a free port. This asks which one.
+  const bound = server.address() as AddressInfo;
+  console.error(`listening on ('${bound.address}', ${bound.port})`);
 });
-// If nobody can read our standard error any more, carry on.
-process.stderr.on("error", () => {});
+
+server.on("error", (err) => {
+  console.error(err.message); // for example, that the port is taken
+  process.exit(1);
+});

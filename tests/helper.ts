@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import type { Readable } from "node:stream";
@@ -34,15 +33,12 @@ const nc = version("sh", "-c", "nc -h 2>&1 | grep -q OpenBSD && echo 0.0.0");
 export const noShell = unless(!windows, "Windows has no sh and no signals");
 export const noPython = noShell || needs("Python", version("python3", "-V"));
 export const noNetcat = noShell || needs("OpenBSD's nc", nc);
-export const noFullDisk = unless(existsSync("/dev/full"), "no /dev/full here");
 
 /** Describes a runtime. Its version is "" if it is missing. */
 function runtime(name: string, version: string, command: string[]) {
-  const preload = /Node/.test(name) ? "--import" : "--preload";
   return {
     name: `${name} ${version}`,
     command,
-    tested: [...command, preload, "./tests/preload.ts"], // with other waits
     skip: needs(name, version),
   };
 }

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { test, type TestContext } from "node:test";
 import {
-  noFullDisk,
   noNetcat,
   noPython,
   noShell,
@@ -78,28 +77,6 @@ onEach("server.ts", ({ command }) => {
       const nc = start(t, `${line} 127.0.0.1 ${port}`);
       await nc.finds("the reply", () => nc.stdout.text === OK || null);
       assert.match(running.stdout.text, /^\('127.*\) ----- hey bruh\n$/);
-    });
-  }
-
-  for (
-    const [why, before, skip] of [
-      ["nobody reads its output", [], false],
-      ["the disk is full", ["sh", "-c", '"$@" >/dev/full', "sh"], noFullDisk],
-    ] as const
-  ) {
-    test(`fails if ${why}, and so does client.ts`, { skip }, async (t) => {
-      const env = { PORT: await start(t, server).listening() };
-      const sender = start(t, client.concat("hey"), { env, before });
-      const answerer = start(t, server, { before });
-      for (const { child } of [sender, answerer]) child.stdout.destroy();
-      const unanswered = { env: { PORT: await answerer.listening() } };
-      const other = start(t, client.concat("hey"), unanswered);
-      assert.equal((await other.ended()).stdout, "");
-      for (const { ended } of [sender, answerer]) {
-        const { stderr, code } = await ended();
-        assert.match(stderr, /(EPIPE|Broken pipe|ENOSPC|No space).*\n$/);
-        assert.equal(code, 1);
-      }
     });
   }
 

@@ -88,7 +88,7 @@ test("shows what the first commands print", { skip: noShell }, async (t) => {
 });
 
 test("shows the faults of article.py", { skip: noPython }, async (t) => {
-  const ours = start(t, [...runtimes[0]?.tested ?? [], "server.ts"]);
+  const ours = start(t, [...runtimes[0]?.command ?? [], "server.ts"]);
   const theirs = start(t, ["python3", "-u", "tests/article.py"]);
   const [port, their] = [await ours.listening(), await theirs.listening()];
   const faults = readme.split("`python3 faults.py ").slice(1);
@@ -119,8 +119,7 @@ const lines = replace(
   `0, "127.0.0.1", () =>
     console.error("listening on ('_', " + Object(server.address()).port + ")")`,
 );
-const shared =
-  'import { decode, encode, fail, print, receive } from "./protocol.ts";\n';
+const shared = 'import { decode, encode, receive } from "./protocol.ts";\n';
 const listing = read("protocol.ts") + replace(read("server.ts"), shared, "");
 for (
   const [name, file, code, reply] of [
