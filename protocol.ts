@@ -1,6 +1,6 @@
 // What server.ts and client.ts agree on: a message is 1 to 1024 bytes of UTF-8,
-// and it ends when its sender finishes sending. The article's programs never do
-// that before they have the reply, so 500 ms of silence end a message, too.
+// and ends when its sender finishes sending. The article's programs do not
+// finish before they have the reply, so 500 ms of silence also end a message.
 
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
@@ -16,8 +16,8 @@ export function encode(text: string): Buffer {
 
 /**
  * Returns the text of `bytes`, safe to print: without white space at its end
- * (`nc` adds a line break), and with `?` for each control character, which
- * could clear the screen. Throws an Error unless `bytes` are a message.
+ * (`nc` adds a line break), and with `?` for control characters (one can clear
+ * the screen). Throws an Error unless `bytes` is 1 to 1024 bytes of UTF-8.
  */
 export function decode(bytes: Buffer): string {
   if (bytes.length === 0) throw new Error("received nothing");
@@ -33,19 +33,19 @@ function checkLength({ length }: Buffer) {
 }
 
 /**
- * Waits until a message has ended, and returns its bytes: all its pieces, where
- * recv() would return the first. Throws an Error if the connection fails.
+ * Waits until a message has ended, and returns its bytes. (recv() returns those
+ * that have come so far.) Throws an Error if the connection fails.
  */
 export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b""
-  // `await` returns what resolve() is given, or raises what reject() is given.
-  // Only the first call counts.
+  // Promise gives us resolve and reject. Whichever we call first ends `await`:
+  // resolve(x) makes it return x, and reject(err) makes it raise err.
   return new Promise((resolve, reject) => {
     socket.setTimeout(30_000); // "timeout" comes after 30 s without a byte.
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]); // bytes += chunk
       if (bytes.length > MAX_BYTES) resolve(bytes); // decode() will refuse it.
-      socket.setTimeout(500); // From now on, 500 ms are enough.
+      socket.setTimeout(500); // From now on, 500 ms of silence are enough.
     });
     socket.on("timeout", () => resolve(bytes));
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.

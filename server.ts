@@ -3,27 +3,27 @@
 import { type AddressInfo, createServer } from "node:net"; // Node's sockets
 import { decode, encode, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // from the environment, if set there
-const serverIP = SERVER_IP || "127.0.0.1"; // this computer only
+const { SERVER_IP, PORT } = process.env; // as in: PORT=8888 npx tsx server.ts
+const serverIP = SERVER_IP || "127.0.0.1"; // only this computer can connect
 const port = Number(PORT || 9999);
 
 // Our client finishes sending, then waits for the reply. Without allowHalfOpen,
-// Node would close the connection before we can send it.
+// Node would close the connection before we can send the reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
-// In place of a loop with accept(), Node calls this function for each client.
+// Instead of a loop with accept(), Node calls this function for each client.
 // While one call waits for its client (`await`), Node serves the others.
 server.on("connection", async (commSocket) => {
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
   try {
     const message = decode(await receive(commSocket)); // recv(1024).decode()
-    console.log(`${addr} ----- ${message}`); // print()
+    console.log(`${addr} ----- ${message}`);
     commSocket.write(encode("OKay got it")); // send()
     commSocket.destroySoon(); // close(), as soon as the reply is sent
     if (message === "close") {
-      server.close(); // connection = False: Node ends after the last client.
-      console.log(`disconnecting from ${addr}`); // print()
+      server.close(); // connection = False. Node ends when no client is left.
+      console.log(`disconnecting from ${addr}`);
     }
   } catch (err) {
     // One bad client must not end the server.
@@ -33,7 +33,7 @@ server.on("connection", async (commSocket) => {
 });
 
 server.on("listening", () => {
-  // With PORT=0, the system picks a free port. This asks which one.
+  // With PORT=0, as in the tests, the system picks a port. This asks which.
   const bound = server.address() as AddressInfo;
   console.error(`listening on ('${bound.address}', ${bound.port})`);
 });

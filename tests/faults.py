@@ -1,8 +1,8 @@
-"""An awkward client, which shows the faults of article.py. To start it, type:
+"""An awkward client, which shows the faults of python_server.py. To start it:
 
     python3 faults.py pieces    (or silent, or bad)
 
-It speaks to server.ts on port 9999, and then to article.py on port 9998.
+It speaks to server.ts on port 9999, then to python_server.py on port 9998.
 """
 import socket
 import sys
@@ -19,6 +19,6 @@ for port in sys.argv[2:] or [9999, 9998]:
             client.send(piece)
             time.sleep(0.2)
         client.shutdown(socket.SHUT_WR)  # finish sending
-        print(port, client.recv(1024).decode("utf-8") or "no reply")
+        print(port, client.recv(1024).decode() or "no reply")
     except OSError as err:
         print(port, "no reply:", err)

@@ -5,45 +5,59 @@ import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 import { test } from "node:test";
 import { decode, encode, receive } from "../protocol.ts";
-import { MAX } from "./helper.ts";
 
-test("encode and decode take UTF-8 of 1 byte to the limit", () => {
-  for (const text of ["x", "x".repeat(MAX), "é€😀", "\ufeff\u2028."]) {
-    assert.deepEqual(encode(text), Buffer.from(text, "utf8"));
+test("encode and decode take UTF-8 of up to 1024 bytes", () => {
+  for (const text of ["x", "x".repeat(1024), "é€😀", "\ufeffhey"]) {
+    assert.deepEqual(encode(text), Buffer.from(text));
     assert.equal(decode(encode(text)), text);
   }
-  const text = "x".repeat(MAX + 1);
-  const message = `message too long: ${MAX + 1} bytes, at most ${MAX}`;
-  assert.throws(() => encode(text), { message });
-  assert.throws(() => decode(Buffer.from(text)), { message });
+  const tooLong = { message: "message too long: 1025 bytes, at most 1024" };
+  assert.throws(() => encode("x".repeat(1025)), tooLong);
+  assert.throws(() => decode(Buffer.alloc(1025, "x")), tooLong);
+});
+
+test("decode refuses no bytes, and bytes that are not UTF-8", () => {
   assert.throws(() => decode(encode("")), { message: "received nothing" });
+  const notUTF8 = { message: "received bytes that are not UTF-8" };
+  // A continuation byte alone, a lead byte alone, an overlong form, half of a
+  // surrogate pair, a code point above U+10FFFF, a byte that never occurs.
+  for (const bytes of ["80", "e282", "c080", "eda080", "f4908080", "ff"]) {
+    assert.throws(() => decode(Buffer.from(bytes, "hex")), notUTF8);
+  }
 });
 
 test("decode shows no control characters, and no space at the end", () => {
-  const bytes = Buffer.from(" hey\x1b\n\x9b bruh \r\n");
-  assert.equal(decode(bytes), " hey??? bruh");
+  const sent = " 50%\t\x1b\x07\n\x7f\u009bbruh \u2028\r\n";
+  assert.equal(decode(encode(sent)), " 50%??????bruh");
 });
 
-test("decode refuses what is not UTF-8", () => {
-  // A continuation byte alone, a lead byte alone, an overlong form, a surrogate,
-  // a code point past U+10FFFF, a byte that never occurs.
-  for (const bytes of "80 e282 c080 eda080 f4908080 ff".split(" ")) {
-    const refused = { message: "received bytes that are not UTF-8" };
-    assert.throws(() => decode(Buffer.from(`68${bytes}69`, "hex")), refused);
-  }
-});
-
-/** A socket of which the test plays the network. */
-function played() {
+/** Lets `receive` wait at a socket, whose events the test emits. */
+function receiving() {
   const socket = new Socket();
   return { socket, message: receive(socket) };
 }
 
-test("receive waits 30 s for the first piece, then 500 ms", async () => {
-  const { socket, message } = played();
+test("receive joins all pieces until the sender has finished", async () => {
+  const { socket, message } = receiving();
+  for (const piece of ["hey ", "bruh"]) socket.emit("data", Buffer.from(piece));
+  socket.emit("end");
+  assert.equal(`${await message}`, "hey bruh");
+});
+
+test("receive waits 30 s for a first piece, then 500 ms for more", async () => {
+  const { socket, message } = receiving();
   assert.equal(socket.timeout, 30_000);
   socket.emit("data", Buffer.from("hey"));
   assert.equal(socket.timeout, 500);
   socket.emit("timeout");
   assert.equal(`${await message}`, "hey");
+});
+
+test("receive waits for no more after 1024 bytes, or an error", async () => {
+  const [full, reset] = [receiving(), receiving()];
+  full.socket.emit("data", Buffer.alloc(1024));
+  full.socket.emit("data", Buffer.alloc(1));
+  assert.equal((await full.message).length, 1025);
+  reset.socket.emit("error", new Error("read ECONNRESET"));
+  await assert.rejects(reset.message, { message: "read ECONNRESET" });
 });
