@@ -10,7 +10,7 @@ const MAX_BYTES = 1024; // the longest message, as in the article's recv(1024)
 /** Returns `text` in UTF-8. Throws an Error if it has more than 1024 bytes. */
 export function encode(text: string): Buffer {
   const bytes = Buffer.from(text); // text.encode("utf-8")
-  checkLength(bytes);
+  checkLength(bytes.length);
   return bytes;
 }
 
@@ -21,20 +21,21 @@ export function encode(text: string): Buffer {
  */
 export function decode(bytes: Buffer): string {
   if (bytes.length === 0) throw new Error("received nothing");
-  checkLength(bytes);
+  checkLength(bytes.length);
   if (!isUtf8(bytes)) throw new Error("received bytes that are not UTF-8");
   const text = bytes.toString().trimEnd(); // bytes.decode("utf-8").rstrip()
   return text.replace(/\p{Control}/gu, "?");
 }
 
-function checkLength({ length }: Buffer) {
+function checkLength(length: number) {
   if (length <= MAX_BYTES) return;
   throw new Error(`message too long: ${length} bytes, at most ${MAX_BYTES}`);
 }
 
 /**
- * Waits until a message has ended, and returns its bytes. (recv() returns those
- * that have come so far.) Throws an Error if the connection fails.
+ * Waits until a message has ended, and returns its bytes, or none after 30 s in
+ * which nothing came. (recv() would return what has come so far.) Throws an
+ * Error if the connection fails.
  */
 export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b""
