@@ -4,11 +4,11 @@ import { type AddressInfo, createServer } from "node:net"; // Node's sockets
 import { decode, encode, receive } from "./protocol.ts";
 
 const { SERVER_IP, PORT } = process.env; // as in: PORT=8888 npx tsx server.ts
-const serverIP = SERVER_IP || "127.0.0.1"; // only this computer can connect
+const serverIP = SERVER_IP || "127.0.0.1"; // default: only this computer
 const port = Number(PORT || 9999);
 
 // Our client finishes sending, then waits for the reply. Without allowHalfOpen,
-// Node would close the connection before we can send the reply.
+// Node would finish the server's side, too, before we can send the reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
@@ -33,7 +33,7 @@ server.on("connection", async (commSocket) => {
 });
 
 server.on("listening", () => {
-  // With PORT=0, as in the tests, the system picks a port. This asks which.
+  // With PORT=0, the system picks a free port. This asks which one.
   const bound = server.address() as AddressInfo;
   console.error(`listening on ('${bound.address}', ${bound.port})`);
 });
