@@ -11,11 +11,11 @@ import { text } from "node:stream/consumers";
 import { describe, test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Waits for `promise`. Only a fault makes that last 20 s. */
+/** Waits for `promise`. Only a fault makes that last 10 s. */
 function within<T>(what: string, promise: Promise<T>): Promise<T> {
   const done = new AbortController();
-  const late = pause(20_000, 0, { signal: done.signal }).then(() => {
-    throw new Error(`${what} has not come within 20 s`);
+  const late = pause(10_000, 0, { signal: done.signal }).then(() => {
+    throw new Error(`${what} has not come within 10 s`);
   });
   return Promise.race([promise, late]).finally(() => done.abort());
 }
