@@ -3,7 +3,7 @@
 import { type AddressInfo, createServer } from "node:net"; // Node's sockets
 import { decode, encode, receive } from "./protocol.ts";
 
-const { SERVER_IP, PORT } = process.env; // as in: PORT=8888 npx tsx server.ts
+const { SERVER_IP, PORT } = process.env; // try: PORT=8888 npx tsx server.ts
 const serverIP = SERVER_IP || "127.0.0.1"; // default: only this computer
 const port = Number(PORT || 9999);
 

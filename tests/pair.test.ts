@@ -138,7 +138,7 @@ for (const [name, runtime, skip] of runtimes) {
       const { port } = await serve(t, server);
       const failures: [string[], RegExp, PORT?: string, IP?: string][] = [
         [server, /^.*EADDRINUSE.* 127\.0\.0\.1:\d+\n$/, port],
-        [server, /^.*192\.0\.2\.1.*\n$/, "0", "192.0.2.1"], // nobody's
+        [server, /^.*192\.0\.2\.1.*\n$/, "0", "192.0.2.1"], // not here
         [client, /^usage: npx tsx client\.ts MESSAGE\n$/],
         [[...client, "x".repeat(1025)], /^.* 1025 bytes, at most 1024\n$/],
         [[...client, "hey"], /^connect ECONNREFUSED 127\.0\.0\.1:1\n$/, "1"],
@@ -190,7 +190,7 @@ test("both mean 127.0.0.1 and port 9999 by default", { timeout }, async (t) => {
   const server = start(t, [...tsx, "server.ts"], "");
   const [line] = await within("a line", once(server.child.stderr, "data"));
   assert.match(`${line}`, /\('127\.0\.0\.1', 9999\)\n$|EADDRINUSE.*:9999\n$/);
-  if (/EADDRINUSE/.test(line)) return; // Whoever is there is no part of this.
+  if (/EADDRINUSE/.test(line)) return; // We leave that program alone.
   const client = start(t, [...tsx, "client.ts", "close"], "");
   assert.equal((await client.ended()).stdout, `${OK}\n`);
   await server.ended();
