@@ -8,13 +8,13 @@ const { SERVER_IP, PORT } = process.env; // as in server.ts
 const target = SERVER_IP || "127.0.0.1"; // default: this computer
 const port = Number(PORT || 9999);
 
-// In a folder without a package.json, tsx refuses `await` outside a function.
+// tsx refuses `await` outside a function, unless a package.json allows it.
 async function main() {
   const message = process.argv.slice(2).join(" "); // the words after client.ts
   if (!message) throw new Error("usage: npx tsx client.ts MESSAGE");
   const client = connect(port, target); // socket() and connect()
   // end() sends, and says that nothing more will come. We can still receive.
-  client.end(encode(message)); // send()
+  client.end(encode(message));
   const reply = decode(await receive(client)); // recv(1024).decode()
   console.log(reply);
   client.destroy(); // close()

@@ -1,6 +1,6 @@
 // The article's server. To start it, type in a terminal: npx tsx server.ts
 
-import { type AddressInfo, createServer } from "node:net"; // Node's sockets
+import { type AddressInfo, createServer } from "node:net";
 import { decode, encode, receive } from "./protocol.ts";
 
 const { SERVER_IP, PORT } = process.env; // try: PORT=8888 npx tsx server.ts
@@ -8,7 +8,7 @@ const serverIP = SERVER_IP || "127.0.0.1"; // default: only this computer
 const port = Number(PORT || 9999);
 
 // Our client finishes sending, then waits for the reply. Without allowHalfOpen,
-// Node would finish the server's side, too, before we can send the reply.
+// Node would finish the server's side before we can send the reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
@@ -18,12 +18,12 @@ server.on("connection", async (commSocket) => {
   const addr = `('${commSocket.remoteAddress}', ${commSocket.remotePort})`;
   try {
     const message = decode(await receive(commSocket)); // recv(1024).decode()
-    console.log(`${addr} ----- ${message}`);
+    console.log(addr, "-----", message);
     commSocket.write(encode("OKay got it")); // send()
     commSocket.destroySoon(); // close(), as soon as the reply is sent
     if (message === "close") {
       server.close(); // connection = False. Node ends when no client is left.
-      console.log(`disconnecting from ${addr}`);
+      console.log("disconnecting from", addr);
     }
   } catch (err) {
     // One bad client must not end the server.
@@ -33,7 +33,7 @@ server.on("connection", async (commSocket) => {
 });
 
 server.on("listening", () => {
-  // With PORT=0, the system picks a free port. This asks which one.
+  // To standard error, because standard output has the article's lines alone.
   const bound = server.address() as AddressInfo;
   console.error(`listening on ('${bound.address}', ${bound.port})`);
 });
