@@ -29,8 +29,8 @@ function block(part: string): string {
   return found;
 }
 
-/** Types a command. Its program ends with the test at the latest. */
-function type(t: TestContext, line: string, PORT = "0") {
+/** Runs a command. Its program ends with the test at the latest. */
+function run(t: TestContext, line: string, PORT = "0") {
   const words = line.trim().split(" ");
   if (words[0] === "npx") words.splice(0, 3, ...tsx);
   const [program = "", ...args] = words;
@@ -63,11 +63,11 @@ test("it has the scripts, byte for byte", () => {
 });
 
 test("it shows what the first commands print", { timeout }, async (t) => {
-  const server = type(t, block("npx -y tsx server.ts\n"));
+  const server = run(t, block("npx -y tsx server.ts\n"));
   const port = await server.listening();
   const replies = [];
   for (const line of block("npx -y tsx client.ts").trim().split("\n")) {
-    replies.push((await type(t, line, port).ended).stdout);
+    replies.push((await run(t, line, port).ended).stdout);
   }
   assert.equal(replies.join(""), block("OKay got it\nOKay got it\n"));
   const { stdout, stderr } = await server.ended;
@@ -80,8 +80,8 @@ const python = spawnSync("python3", unix).status === 0 || process.env.NO_SKIPS;
 const skip = !python && "no Python with Unix line ends here";
 
 test("it shows three faults", { skip, timeout }, async (t) => {
-  const ours = type(t, "npx -y tsx server.ts");
-  const theirs = type(t, "python3 -u python_server.py");
+  const ours = run(t, "npx -y tsx server.ts");
+  const theirs = run(t, "python3 -u python_server.py");
   const [port, their] = [await ours.listening(), await theirs.listening()];
   const faults = [
     ["pieces", "OKay got it", "OKay got it"],
@@ -90,11 +90,11 @@ test("it shows three faults", { skip, timeout }, async (t) => {
     ["bad", "no reply", "no reply"],
   ];
   for (const [fault, reply, theirReply] of faults) {
-    const client = type(t, `python3 faults.py ${fault} ${port} ${their}`);
+    const client = run(t, `python3 faults.py ${fault} ${port} ${their}`);
     const { stdout } = await client.ended;
     assert.equal(stdout, `${port} ${reply}\n${their} ${theirReply}\n`);
   }
-  await type(t, "npx -y tsx client.ts close", port).ended;
+  await run(t, "npx -y tsx client.ts close", port).ended;
   const { stdout, stderr } = await ours.ended;
   assert.match(stdout, /^(.*\n)?.* hey bruh\n.* hey bruh\n.* close\n/);
   assert.match(stderr, /received nothing\n.*received bytes that are not UTF-8/);
@@ -113,8 +113,8 @@ const changes = [
 for (const [file, code, reply] of changes) {
   test(`it shows ${file}, which answers`, { timeout }, async (t) => {
     fs.writeFileSync(join(cwd, file), code);
-    const port = await type(t, `npx -y tsx ${file}`).listening();
-    const { stdout } = await type(t, "npx -y tsx client.ts hey", port).ended;
+    const port = await run(t, `npx -y tsx ${file}`).listening();
+    const { stdout } = await run(t, "npx -y tsx client.ts hey", port).ended;
     assert.equal(stdout, reply);
   });
 }
