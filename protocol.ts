@@ -1,6 +1,6 @@
 // What server.ts and client.ts agree on: a message is 1 to 1024 bytes of UTF-8.
-// It ends when its sender finishes sending. The article's client does so only
-// after it has the reply, so 500 ms without more bytes end a message, too.
+// It ends when its sender finishes sending, or after 500 ms of silence, because
+// the article's client does not finish before it has the reply.
 
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
@@ -17,7 +17,7 @@ export function encode(text: string): Buffer {
 
 /**
  * Returns the text of `bytes`, without white space at its end (some clients add
- * a line break), and with `?` for each control character (some can clear the
+ * a line break), and with `?` for each control character (these can clear the
  * screen). Throws an Error if there are no bytes, or they are not UTF-8.
  */
 export function decode(bytes: Buffer): string {
@@ -28,13 +28,13 @@ export function decode(bytes: Buffer): string {
 }
 
 /**
- * Returns the bytes of a message when it has ended: b"" if none have come. (One
- * recv(1024) might return only a part.) Throws an Error as soon as more than
- * 1024 bytes have come, or the connection fails.
+ * Returns the bytes of a message when it has ended, or b"" if none have come.
+ * (One recv(1024) might return only a part of it.) Throws an Error as soon as
+ * more than 1024 bytes have come, or the connection fails.
  */
 export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b""
-  // The function below runs at once. resolve(x) makes the caller's `await`
+  // new Promise(f) calls f at once, with two functions: resolve(x) makes await
   // return x, and reject(err) makes it raise err. Only the first call counts.
   return new Promise((resolve, reject) => {
     socket.setTimeout(30_000); // "timeout" comes after 30 s without a byte.
@@ -45,6 +45,6 @@ export function receive(socket: Socket): Promise<Buffer> {
     });
     socket.on("timeout", () => resolve(bytes));
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.
-    socket.on("error", reject); // Without this line, an error ends the program.
+    socket.on("error", reject); // Without this, an error would end the server.
   });
 }

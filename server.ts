@@ -8,7 +8,7 @@ const serverIP = SERVER_IP || "127.0.0.1"; // default: only this computer
 const port = Number(PORT || 9999);
 
 // Our client finishes sending, then waits for the reply. Without allowHalfOpen,
-// Node would finish the server's side before we can send the reply.
+// Node would then close the connection, before we can send the reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
@@ -33,7 +33,7 @@ server.on("connection", async (commSocket) => {
 });
 
 server.on("listening", () => {
-  // To standard error, because standard output has the article's lines alone.
+  // console.error, so that `> log.txt` gets the article's lines and no more.
   const bound = server.address() as AddressInfo;
   console.error(`listening on ('${bound.address}', ${bound.port})`);
 });

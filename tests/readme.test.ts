@@ -11,6 +11,7 @@ import { createInterface } from "node:readline";
 import { after, test, type TestContext } from "node:test";
 
 const read = (file: string) => fs.readFileSync(file, "utf8");
+const masked = (text: string) => text.replace(/\d+(?=\))/g, "PORT");
 const readme = read("README.md");
 const scripts = ["server.ts", "client.ts", "protocol.ts"];
 
@@ -28,9 +29,6 @@ function block(part: string): string {
   assert(found && more.length === 0, `not in one block of README.md: ${part}`);
   return found;
 }
-
-/** Returns `text` with the same word for each port. */
-const masked = (text: string) => text.replace(/\d+(?=\))/g, "PORT");
 
 /** Runs a command. Its program ends with the test at the latest. */
 function run(t: TestContext, line: string, PORT = "0") {
