@@ -8,7 +8,7 @@ const { SERVER_IP, PORT } = process.env; // as in server.ts
 const target = SERVER_IP || "127.0.0.1"; // default: this computer
 const port = Number(PORT || 9999);
 
-// tsx refuses `await` out here, unless a package.json (settings) allows it.
+// tsx refuses `await` outside a function, unless a package.json allows it.
 async function main() {
   const message = process.argv.slice(2).join(" "); // the words after client.ts
   if (!message) throw new Error("usage: npx tsx client.ts MESSAGE");

@@ -1,6 +1,6 @@
 // What server.ts and client.ts agree on: a message is 1 to 1024 bytes of UTF-8.
 // It ends when its sender finishes sending, or after 500 ms of silence, because
-// the article's client does not finish before it has the reply.
+// the article's Python client does not finish before it has the reply.
 
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
@@ -45,6 +45,6 @@ export function receive(socket: Socket): Promise<Buffer> {
     });
     socket.on("timeout", () => resolve(bytes));
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.
-    socket.on("error", reject); // Without this, an error would end the server.
+    socket.on("error", reject); // Without this, no `catch` would get the error.
   });
 }

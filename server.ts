@@ -8,7 +8,7 @@ const serverIP = SERVER_IP || "127.0.0.1"; // default: only this computer
 const port = Number(PORT || 9999);
 
 // Our client finishes sending, then waits for the reply. Without allowHalfOpen,
-// Node would then close the connection, before we can send the reply.
+// Node would close the connection before we can send the reply.
 const server = createServer({ allowHalfOpen: true }); // socket()
 server.listen(port, serverIP); // bind() and listen()
 
