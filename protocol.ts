@@ -1,6 +1,6 @@
 // What server.ts and client.ts agree on: a message is 1 to 1024 bytes of UTF-8.
-// It ends when its sender finishes sending, or after 500 ms of silence, because
-// the article's Python client does not finish before it has the reply.
+// It ends when its sender finishes sending, or, once it has begun, after 500 ms
+// of silence: the article's Python client finishes only when it has the reply.
 
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
@@ -16,8 +16,8 @@ export function encode(text: string): Buffer {
 }
 
 /**
- * Returns the text of `bytes`, without white space at its end (some clients add
- * a line break), and with `?` for each control character (these can clear the
+ * Returns the text of `bytes`, without white space at its end (a client may add
+ * a line break), and with `?` for each control character (some can clear the
  * screen). Throws an Error if there are no bytes, or they are not UTF-8.
  */
 export function decode(bytes: Buffer): string {
@@ -41,7 +41,7 @@ export function receive(socket: Socket): Promise<Buffer> {
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]); // bytes += chunk
       if (bytes.length > MAX_BYTES) reject(new Error(TOO_LONG));
-      socket.setTimeout(500); // From now on, "timeout" comes after 500 ms.
+      socket.setTimeout(500); // From now on, after 500 ms without a byte.
     });
     socket.on("timeout", () => resolve(bytes));
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.
