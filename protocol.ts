@@ -34,14 +34,14 @@ export function decode(bytes: Buffer): string {
  */
 export function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0); // b""
-  // new Promise(f) calls f at once, with two functions: resolve(x) makes await
+  // new Promise(f) runs f at once, with two functions: resolve(x) makes await
   // return x, and reject(err) makes it raise err. Only the first call counts.
   return new Promise((resolve, reject) => {
     socket.setTimeout(30_000); // "timeout" comes after 30 s without a byte.
     socket.on("data", (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk]); // bytes += chunk
       if (bytes.length > MAX_BYTES) reject(new Error(TOO_LONG));
-      socket.setTimeout(500); // From now on, after 500 ms without a byte.
+      socket.setTimeout(500); // From now on, "timeout" comes after 500 ms.
     });
     socket.on("timeout", () => resolve(bytes));
     socket.on("end", () => resolve(bytes)); // The sender has finished sending.

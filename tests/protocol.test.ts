@@ -27,8 +27,8 @@ test("decode refuses no bytes, and bytes that are not UTF-8", () => {
 });
 
 test("decode shows no control characters, and no space at the end", () => {
-  const sent = " 50%\t\x1b\x07\n\x7f\u009bbruh \u2028\r\n";
-  assert.equal(decode(encode(sent)), " 50%??????bruh");
+  const sent = " hey\t\x1b\x07\n\x7f\u009bbruh \u2028\r\n";
+  assert.equal(decode(encode(sent)), " hey??????bruh");
 });
 
 /** Lets `receive` wait at a socket, whose events the test emits. */
