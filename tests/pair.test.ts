@@ -83,7 +83,7 @@ const timeout = 60_000; // in ms; only a fault makes a test last so long
 const tsx = [process.execPath, "--import", "tsx"];
 const node = process.env.PLAIN_NODE || process.execPath;
 const hasTypes = "process.exit(process.features.typescript ? 0 : 1)";
-// Node 23.6 to 24.2 warn that they can do it.
+// Node 23.6 to 24.2 warn when they run TypeScript.
 const plain = [node, "--disable-warning=ExperimentalWarning"];
 const runtimes = [
   ["tsx", tsx, false],
